@@ -1,0 +1,1 @@
+"""The half that watches a training script: child, probes, record, detectors, trials."""

@@ -1,0 +1,319 @@
+"""The record of an observed run: what the child writes and the parent reads, JSON lines.
+
+Each line is one frozen dataclass of plain scalars, under its `kind`. The child writes a line as
+soon as it is known, so a run that is killed leaves all that was measured until then; a torn last
+line is dropped. Neither torch nor libcst is imported here: both sides use this file.
+
+Non-finite floats are written as the strings "nan", "inf" and "-inf", since JSON has none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Site:
+    """A line of the user's own code; `path` as Python reports it, absolute."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """First line: what is run, and within which bounds."""
+
+    kind: ClassVar[str] = "start"
+    script: str
+    argv: list[str]
+    torch: str
+    python: str
+    device: str
+    max_steps: int
+    max_seconds: float
+    trial: str | None = None
+    format: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """One parameter tensor: qualified name (`0.weight` below its root), shape, layer class."""
+
+    name: str
+    shape: list[int]
+    layer: str
+    requires_grad: bool
+    site: Site | None = None  # where the layer was made
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A root module (one called by the user's code, not by another module), at its first call."""
+
+    kind: ClassVar[str] = "model"
+    id: int
+    name: str  # class name
+    site: Site | None  # where it was made
+    parameters: list[ParameterInfo]
+
+
+@dataclass(frozen=True)
+class OptimizerInfo:
+    """An optimizer, at its first step: the order of `parameters` is that of Step.norms."""
+
+    kind: ClassVar[str] = "optimizer"
+    id: int
+    name: str  # class name, `SGD`
+    site: Site | None  # where it was made
+    parameters: list[str]  # qualified names, as in ModelInfo; `?` where no root is known
+    models: list[int]  # ids of the models whose parameters it holds
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of `optimizer.step()`.
+
+    `step` counts all optimizers' steps of the run from 0; `own` counts this optimizer's.
+    Gradient norms are L2, over this optimizer's parameters, with the loss scale of a GradScaler
+    taken out. `norm` is before clipping and `norm_after` what the optimizer consumed; they are
+    equal where nothing clipped.
+    """
+
+    kind: ClassVar[str] = "step"
+    step: int
+    own: int
+    optimizer: int
+    site: Site | None
+    seconds: float  # since the script was started
+    lrs: list[float]
+    loss: float | None  # of the last backward before the step, unscaled
+    norm: float | None
+    norm_after: float | None
+    norms: list[float] | None  # per parameter tensor, before clipping; None where not sampled
+    with_grad: int  # tensors whose .grad is not None
+    total: int  # tensors that the optimizer holds and that require a gradient
+    stale: bool  # the first backward since the last step met non-zero, uncleared gradients
+    backwards: int  # backward calls since this optimizer's last step
+    skipped: bool = False  # a GradScaler left the step out
+    update_ratio: float | None = None  # sampled: max over layers of |dw|/|w|, 2-D tensors and up
+
+
+@dataclass(frozen=True)
+class Backward:
+    """One `backward()` from the user's code."""
+
+    kind: ClassVar[str] = "backward"
+    step: int  # steps taken before it
+    site: Site | None
+    loss: float | None  # of a scalar; None otherwise
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One call of a clipping function, by norm or by value."""
+
+    kind: ClassVar[str] = "clip"
+    step: int  # steps taken before it: the step that consumes it has this number
+    site: Site | None
+    how: str  # "norm" or "value"
+    limit: float
+    norm: float | None  # total norm before clipping, in unscaled units
+    tensors: int  # with a gradient, among those handed in
+    optimizers: list[int]  # ids of known optimizers that hold any of them
+    scaled: bool = False  # gradients still carried a GradScaler's factor
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The losses computed without a graph between two training steps, as one evaluation."""
+
+    kind: ClassVar[str] = "evaluation"
+    step: int  # training steps taken before it
+    site: Site | None  # of the first loss call
+    loss: float  # mean over its batches
+    batches: int
+    models: list[int]
+    training_mode: bool  # a Dropout or BatchNorm ran in training mode
+    epoch: int  # training passes begun before it
+
+
+@dataclass(frozen=True)
+class Unheld:
+    """Parameters that got a gradient and that no optimizer that has stepped holds."""
+
+    kind: ClassVar[str] = "unheld"
+    step: int
+    model: int
+    names: list[str]
+    steps: int  # over how many steps this has held
+
+
+@dataclass(frozen=True)
+class Log:
+    """One `add_scalar` of a SummaryWriter."""
+
+    kind: ClassVar[str] = "log"
+    step: int  # optimizer steps taken before it
+    site: Site | None
+    tag: str
+    global_step: int | None
+    writer: int
+
+
+@dataclass(frozen=True)
+class NonFinite:
+    """The first non-finite loss, gradient or weight of each kind."""
+
+    kind: ClassVar[str] = "nonfinite"
+    step: int
+    what: str  # "loss", "gradient", "weight"
+    names: list[str]  # the tensors, at most ten; empty for a loss
+    site: Site | None
+    value: float
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A DataLoader's pass began; `cut` follows as a note if it was cut short."""
+
+    kind: ClassVar[str] = "pass"
+    step: int
+    site: Site | None
+    loader: int
+    length: int | None
+    batch_size: int | None
+    training: bool  # grad mode was on when it began
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of the user's files that were run, collected once: for `not reached`."""
+
+    kind: ClassVar[str] = "lines"
+    path: str
+    lines: list[int]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that a reader of the report must know: a pass cut short, compile forced eager."""
+
+    kind: ClassVar[str] = "note"
+    text: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a traceback."""
+
+    path: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The script raised: exception class, its text, and the frames, outermost first."""
+
+    kind: ClassVar[str] = "raised"
+    step: int
+    type: str
+    text: str
+    frames: list[Frame]
+    name: str | None = None  # the name that a NameError lacks
+
+
+@dataclass(frozen=True)
+class TrialState:
+    """Whether a trial's change was made, to what, or why not."""
+
+    kind: ClassVar[str] = "trial"
+    applied: bool
+    what: str  # "clipped 120 steps", "weight_norm on 3 layers"; or the reason
+
+
+@dataclass(frozen=True)
+class End:
+    """Last line of a child that could write one."""
+
+    kind: ClassVar[str] = "end"
+    reason: str  # "finished", "steps", "seconds", "raised", "exit", "interrupted"
+    steps: int
+    seconds: float
+    status: int = 0  # of a SystemExit
+
+
+Line = (
+    Start
+    | ModelInfo
+    | OptimizerInfo
+    | Step
+    | Backward
+    | Clip
+    | Evaluation
+    | Unheld
+    | Log
+    | NonFinite
+    | Pass
+    | Lines
+    | Note
+    | Raised
+    | TrialState
+    | End
+)
+
+_KINDS: dict[str, type[Any]] = {
+    cls.kind: cls
+    for cls in (
+        Start,
+        ModelInfo,
+        OptimizerInfo,
+        Step,
+        Backward,
+        Clip,
+        Evaluation,
+        Unheld,
+        Log,
+        NonFinite,
+        Pass,
+        Lines,
+        Note,
+        Raised,
+        TrialState,
+        End,
+    )
+}
+
+
+@dataclass
+class Run:
+    """A whole record, sorted by kind; what detectors ask."""
+
+    start: Start | None = None
+    end: End | None = None
+    models: dict[int, ModelInfo] = field(default_factory=dict)
+    optimizers: dict[int, OptimizerInfo] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    backwards: list[Backward] = field(default_factory=list)
+    clips: list[Clip] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    unheld: list[Unheld] = field(default_factory=list)
+    logs: list[Log] = field(default_factory=list)
+    nonfinite: list[NonFinite] = field(default_factory=list)
+    passes: list[Pass] = field(default_factory=list)
+    lines: dict[str, set[int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    raised: Raised | None = None
+    trial: TrialState | None = None
+
+    def steps_of(self, optimizer: int) -> list[Step]:
+        """The steps of one optimizer, in order."""
+        return [step for step in self.steps if step.optimizer == optimizer]

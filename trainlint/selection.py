@@ -1,0 +1,53 @@
+"""Which codes are wanted: `--select` and `--ignore`, by code or by the start of one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from trainlint.registry import Entry
+
+
+class UnknownCode(ValueError):
+    """A selector that no rule or detector answers to."""
+
+
+def _matches(selector: str, code: str) -> bool:
+    return selector == "ALL" or code.startswith(selector)
+
+
+def check_selectors(selectors: Iterable[str], entries: Sequence[Entry]) -> None:
+    """Raise UnknownCode, with the nearest known code, for a selector that matches nothing."""
+    codes = [entry.code for entry in entries]
+    for selector in selectors:
+        if not selector or not any(_matches(selector, code) for code in codes):
+            near = difflib.get_close_matches(selector, codes, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UnknownCode(f"unknown code {selector!r}{hint} (`trainlint rules` lists them)")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The codes that a user asked for.
+
+    Without `select`, the defaults count. Of two selectors that match one code, the longer one
+    decides; of the same length, ignoring wins.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    def __contains__(self, entry: object) -> bool:
+        if not isinstance(entry, Entry):
+            return False
+        chosen = _longest(self.select, entry.code)
+        if not self.select:
+            chosen = 0 if entry.default else -1
+        return chosen > _longest(self.ignore, entry.code)
+
+
+def _longest(selectors: Sequence[str], code: str) -> int:
+    """Length of the longest selector that matches, -1 for none; ALL counts as the shortest."""
+    lengths = [0 if s == "ALL" else len(s) for s in selectors if _matches(s, code)]
+    return max(lengths, default=-1)
