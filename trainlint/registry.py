@@ -96,5 +96,5 @@ def load(package: str) -> list[Entry]:
 
 
 def load_all() -> list[Entry]:
-    """Every rule and every detector, by code. Imports neither torch nor libcst."""
+    """Every rule and every detector, by code. Never imports torch."""
     return load(RULES) + load(DETECTORS)

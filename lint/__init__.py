@@ -1,0 +1,1 @@
+"""The half that reads: files, parsing, lowering to a `Script`, rules."""

@@ -1,0 +1,162 @@
+"""What is known of calls by qualified name: what they make, what they do, what they keep.
+
+The kinds are those of `values.Obj`. Names that torch re-exports are brought to one spelling first.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_REEXPORTS = (
+    (re.compile(r"^torch\.optim\.(?:[a-z_]+)\.([A-Z]\w*)$"), r"torch.optim.\1"),
+    (re.compile(r"^torch\.nn\.modules\.(?:[a-z_]+\.)?([A-Z]\w*)$"), r"torch.nn.\1"),
+    (re.compile(r"^torch\.utils\.data\.(?:[a-z_]+\.)([A-Z]\w*)$"), r"torch.utils.data.\1"),
+    (re.compile(r"^torch\.utils\.tensorboard\.writer\."), "torch.utils.tensorboard."),
+    (re.compile(r"^torch\.nn\.utils\.clip_grad\."), "torch.nn.utils."),
+    (re.compile(r"^torch\.functional\.F\."), "torch.nn.functional."),
+)
+_SCHEDULERS = re.compile(r"^torch\.optim\.(lr_scheduler|swa_utils)\.([A-Z]\w*)$")
+
+
+@lru_cache(maxsize=4096)
+def canonical(name: str) -> str:
+    """One spelling for what torch exports under several names."""
+    if _SCHEDULERS.match(name):
+        return name
+    for pattern, replacement in _REEXPORTS:
+        name = pattern.sub(replacement, name)
+    return name
+
+
+_EXACT = {
+    "torch.utils.data.DataLoader": "loader",
+    "torch.utils.tensorboard.SummaryWriter": "writer",
+    "tensorboardX.SummaryWriter": "writer",
+    "torch.cuda.amp.GradScaler": "scaler",
+    "torch.amp.GradScaler": "scaler",
+    "torch.nn.parallel.DistributedDataParallel": "module",
+    "torch.compile": "module",
+    "torch.jit.script": "module",
+    "argparse.ArgumentParser": "parser",
+}
+_DATASETS = re.compile(
+    r"^(torch\.utils\.data\.(TensorDataset|Subset|ConcatDataset|ChainDataset)"
+    r"|torchvision\.datasets\.[A-Z]\w*|torchaudio\.datasets\.[A-Z]\w*)$"
+)
+_OPTIMIZER = re.compile(r"^torch\.optim\.[A-Z]\w*$")
+_MODULE = re.compile(r"^torch\.nn\.(parallel\.|qat\.|quantized\.)?[A-Z]\w*$|^torchvision\.models\.")
+
+
+@lru_cache(maxsize=4096)
+def made_by(name: str) -> str | None:
+    """The kind of object that calling `name` makes; None where that is not known."""
+    if name in _EXACT:
+        return _EXACT[name]
+    if _SCHEDULERS.match(name):
+        return "scheduler"
+    if _OPTIMIZER.match(name):
+        return "optimizer"
+    if _DATASETS.match(name):
+        return "dataset"
+    if _MODULE.match(name):
+        return "loss" if name.endswith("Loss") else "module"
+    return None
+
+
+@lru_cache(maxsize=4096)
+def kind_of_class(roots: tuple[str, ...]) -> str:
+    """The kind of an instance whose class derives from these."""
+    for root in roots:
+        kind = made_by(root)
+        if kind is not None:
+            return kind
+        if root.startswith("torch.utils.data.") and root.endswith("Dataset"):
+            return "dataset"
+        if root == "torch.optim.lr_scheduler._LRScheduler":
+            return "scheduler"
+    return "object"
+
+
+# Wrappers that iterate over their first argument, as it is, in another order, or with a bar.
+ITERATES_FIRST = frozenset({
+    "builtins.iter", "builtins.reversed", "builtins.list", "builtins.tuple", "builtins.sorted",
+    "tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.notebook.tqdm", "tqdm.tqdm_notebook", "tqdm.std.tqdm",
+    "tqdm.autonotebook.tqdm", "rich.progress.track", "alive_progress.alive_it",
+    "itertools.islice", "itertools.cycle",
+})  # fmt: skip
+
+# Functions whose result depends on their arguments alone.
+PURE = frozenset(
+    f"builtins.{name}"
+    for name in ("int", "float", "str", "bool", "abs", "round", "min", "max", "sum", "pow",
+                 "divmod", "len", "range", "zip", "enumerate", "tuple", "list", "reversed",
+                 "sorted", "set", "frozenset", "repr", "format", "type", "isinstance")
+) | {"math.ceil", "math.floor", "math.sqrt", "math.log", "math.exp", "math.pow",
+     "os.path.join"}  # fmt: skip
+
+# Packages that neither keep what they are handed nor do anything to an optimizer or a gradient.
+_INERT = frozenset({
+    "argparse", "builtins", "click", "collections", "contextlib", "copy", "cv2", "dataclasses",
+    "datetime", "einops", "functools", "glob", "imageio", "io", "itertools", "json", "logging",
+    "math", "matplotlib", "numpy", "operator", "os", "pandas", "pathlib", "pickle", "PIL", "pprint",
+    "psutil", "random", "re", "rich", "scipy", "seaborn", "shutil", "sklearn", "socket", "string",
+    "subprocess", "sys", "tabulate", "tempfile", "tensorboardX", "tensorflow", "time", "timeit",
+    "torch", "torchaudio", "torchmetrics", "torchsummary", "torchtext", "torchvision", "tqdm",
+    "typing", "uuid", "warnings", "yaml",
+})  # fmt: skip
+
+
+def is_inert(name: str) -> bool:
+    """Whether a call of this name leaves its arguments as they are."""
+    return name.split(".")[0] in _INERT
+
+
+# Methods that return what they are called on.
+RETURNS_SELF = frozenset({
+    "to", "cuda", "cpu", "train", "eval", "half", "float", "double", "bfloat16", "requires_grad_",
+    "apply", "share_memory", "to_empty", "xpu", "mps", "type",
+})  # fmt: skip
+
+# The kind of event that a method call is, whatever it is called on.
+METHOD_EVENTS = {
+    "backward": "backward",
+    "step": "step",
+    "zero_grad": "zero_grad",
+    "clip_grad_norm_": "clip",
+    "clip_grad_value_": "clip",
+    "unscale_": "unscale",
+    "add_scalar": "log",
+    "add_scalars": "log",
+    "add_histogram": "log",
+    "add_image": "log",
+    "add_images": "log",
+    "add_figure": "log",
+    "add_text": "log",
+    "register_hook": "hook",
+    "register_post_accumulate_grad_hook": "hook",
+    "register_full_backward_hook": "hook",
+    "register_backward_hook": "hook",
+    "register_step_pre_hook": "hook",
+    "register_comm_hook": "hook",
+    "add_argument": "option",
+    "add_option": "option",
+}
+
+# The same for functions, by qualified name.
+CALL_EVENTS = {
+    "torch.nn.utils.clip_grad_norm_": "clip",
+    "torch.nn.utils.clip_grad_norm": "clip",
+    "torch.nn.utils.clip_grad_value_": "clip",
+    "torch.nn.utils.clip_grads_with_norm_": "clip",
+    "torch.autograd.backward": "backward",
+    "torch.distributed.autograd.backward": "backward",
+    "click.option": "option",
+    "typer.Option": "option",
+}
+
+# Kinds of object whose methods do nothing to other objects.
+KNOWN_KINDS = frozenset({
+    "module", "optimizer", "scheduler", "scaler", "loader", "dataset", "loss", "writer",
+    "parameters", "output", "gradient", "namespace", "parser",
+})  # fmt: skip

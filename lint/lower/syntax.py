@@ -1,0 +1,129 @@
+"""Small readings of libcst nodes that lowering shares."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import lru_cache
+
+import libcst as cst
+
+# Fields that hold only layout, or names that are not expressions.
+_LAYOUT = ("whitespace", "lpar", "rpar", "lbracket", "rbracket", "lbrace", "rbrace", "comma")
+_SKIPPED = {"header", "footer", "leading_lines", "lines_after_decorators", "semicolon", "equal"}
+
+
+@lru_cache(maxsize=None)
+def _walked_fields(cls: type[cst.CSTNode]) -> tuple[str, ...]:
+    """The fields of a node class that can hold expressions or statements, in source order."""
+    return tuple(
+        field.name
+        for field in fields(cls)
+        if not field.name.startswith(_LAYOUT) and field.name not in _SKIPPED
+    )
+
+
+def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """The child nodes in source order, layout left out."""
+    for name in _walked_fields(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, cst.CSTNode):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                if isinstance(item, cst.CSTNode):
+                    yield item
+
+
+def dotted(node: cst.CSTNode) -> str | None:
+    """`a.b.c` of a name or attribute chain; None for anything else."""
+    parts: list[str] = []
+    while isinstance(node, cst.Attribute):
+        parts.append(node.attr.value)
+        node = node.value
+    if not isinstance(node, cst.Name):
+        return None
+    parts.append(node.value)
+    return ".".join(reversed(parts))
+
+
+def string_of(node: cst.CSTNode | None) -> str | None:
+    """The text of a plain or concatenated string literal; None for f-strings, bytes and others."""
+    if isinstance(node, cst.SimpleString):
+        value = _literal(node.value)
+        return value if isinstance(value, str) else None
+    if isinstance(node, cst.ConcatenatedString):
+        left, right = string_of(node.left), string_of(node.right)
+        return left + right if left is not None and right is not None else None
+    return None
+
+
+def constant_of(node: cst.CSTNode) -> tuple[bool, object]:
+    """(True, value) of a literal, (False, None) of anything else."""
+    if isinstance(node, (cst.Integer, cst.Float)):
+        return True, _literal(node.value)
+    if isinstance(node, cst.Name) and node.value in _NAMED:
+        return True, _NAMED[node.value]
+    text = string_of(node)
+    return text is not None, text
+
+
+_NAMED: dict[str, object] = {"True": True, "False": False, "None": None}
+
+
+@lru_cache(maxsize=4096)
+def _literal(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def statements(body: cst.BaseSuite | cst.Module) -> Iterator[cst.CSTNode]:
+    """The statements of a suite, small ones one by one."""
+    for statement in body.body:
+        if isinstance(statement, cst.SimpleStatementLine):
+            yield from statement.body
+        else:
+            yield statement
+
+
+def docstring_node(body: cst.BaseSuite | cst.Module) -> cst.BaseExpression | None:
+    """The string expression that opens a suite, if one does."""
+    first = next(statements(body), None)
+    if isinstance(first, cst.Expr) and string_of(first.value) is not None:
+        return first.value
+    return None
+
+
+def parameters(params: cst.Parameters) -> Iterator[cst.Param]:
+    """Every parameter, in call order: positional-only, plain, `*args`, keyword-only, `**kwargs`."""
+    yield from params.posonly_params
+    yield from params.params
+    if isinstance(params.star_arg, cst.Param):
+        yield params.star_arg
+    yield from params.kwonly_params
+    if params.star_kwarg is not None:
+        yield params.star_kwarg
+
+
+def target_names(target: cst.CSTNode) -> Iterator[cst.Name]:
+    """The plain names that an assignment target binds."""
+    if isinstance(target, cst.Name):
+        yield target
+    elif isinstance(target, (cst.Tuple, cst.List)):
+        for element in target.elements:
+            yield from target_names(element.value)
+    elif isinstance(target, cst.StarredElement):
+        yield from target_names(target.value)
+
+
+def contains_yield(body: cst.CSTNode) -> bool:
+    """Whether a function's own body yields, nested functions left out."""
+    for child in children(body):
+        if isinstance(child, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+            continue
+        if isinstance(child, cst.Yield) or contains_yield(child):
+            return True
+    return False

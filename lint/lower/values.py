@@ -1,0 +1,190 @@
+"""Values: what an expression holds, as far as reading the script can tell.
+
+A value is known by identity: two names that hold the same `Obj` hold the same optimizer. `varies`
+says which loops can change it from one iteration to the next: the empty set for what stands
+still, None where nobody can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+if TYPE_CHECKING:
+    from trainlint.lint.model import Loop, Site
+
+Varies = frozenset["Loop"] | None
+STILL: frozenset[Loop] = frozenset()
+
+
+def union_of(parts: Sequence[Varies]) -> Varies:
+    """What varies if any part varies; unknown if any part is."""
+    result: frozenset[Loop] = STILL
+    for part in parts:
+        if part is None:
+            return None
+        result |= part
+    return result
+
+
+@dataclass(eq=False)
+class Value:
+    """Anything; on its own, a value of which nothing is known but what it varies with."""
+
+    varies: Varies = None
+
+
+@dataclass(eq=False)
+class Const(Value):
+    """A literal."""
+
+    value: object = None
+
+
+@dataclass(eq=False)
+class Ref(Value):
+    """Something imported, or a builtin, by its qualified name: `torch.optim.SGD`."""
+
+    name: str = ""
+
+
+@dataclass(eq=False)
+class Expr(Value):
+    """An operation on values: `+` of two, `len` of one, `[]` of a container and a key."""
+
+    op: str = ""
+    parts: tuple[Value, ...] = ()
+
+
+@dataclass(eq=False)
+class Obj(Value):
+    """An instance: of a class of torch's (`qualname`), or of a class of the script's (`cls`).
+
+    `kind` is what it is for training: module, optimizer, scheduler, scaler, loader, dataset,
+    loss, writer, parameters, output, gradient, namespace, or object.
+    """
+
+    kind: str = "object"
+    qualname: str = ""
+    site: Site | None = None
+    args: tuple[Value, ...] = ()
+    kwargs: dict[str, Value] = field(default_factory=dict)
+    cls: Class | None = None
+
+
+@dataclass(eq=False)
+class Func(Value):
+    """A function or lambda of the script's, with the frame that it closes over."""
+
+    node: cst.FunctionDef | cst.Lambda | None = None
+    frame: Frame | None = None
+    owner: Class | None = None
+    decorators: tuple[str, ...] = ()  # qualified names; `?` for one that is not known
+
+    @property
+    def name(self) -> str:
+        """The function's own name."""
+        return self.node.name.value if isinstance(self.node, cst.FunctionDef) else "<lambda>"
+
+
+@dataclass(eq=False)
+class Class(Value):
+    """A class of the script's."""
+
+    node: cst.ClassDef | None = None
+    bases: tuple[Value, ...] = ()
+    members: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The class's own name."""
+        return self.node.name.value if self.node is not None else ""
+
+    def mro(self) -> list[Class]:
+        """This class and its bases of the script's, depth first."""
+        found: list[Class] = [self]
+        for base in self.bases:
+            if isinstance(base, Class):
+                found += [cls for cls in base.mro() if cls not in found]
+        return found
+
+    def roots(self) -> list[str]:
+        """Qualified names of the bases that are not the script's own; `?` for unknown ones."""
+        names = []
+        for cls in self.mro():
+            for base in cls.bases:
+                if not isinstance(base, Class):
+                    names.append(base.name if isinstance(base, Ref) else "?")
+        return names
+
+    def find(self, name: str) -> Value | None:
+        """A member by name, inherited ones included."""
+        for cls in self.mro():
+            if name in cls.members:
+                return cls.members[name]
+        return None
+
+
+@dataclass(eq=False)
+class Bound(Value):
+    """An attribute taken of a value: `optimizer.step`, before it is called."""
+
+    receiver: Value = field(default_factory=Value)
+    name: str = ""
+    function: Func | None = None
+
+
+@dataclass(eq=False)
+class Seq(Value):
+    """A tuple, list or set whose items are known."""
+
+    items: tuple[Value, ...] = ()
+
+
+@dataclass(eq=False)
+class Map(Value):
+    """A dictionary whose keys are constants."""
+
+    items: dict[object, Value] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Choice(Value):
+    """One of several values, by the path taken."""
+
+    options: tuple[Value, ...] = ()
+
+
+@dataclass(eq=False)
+class Frame:
+    """One activation of a function; its variables live in the interpreter's state."""
+
+    node: cst.CSTNode
+    parent: Frame | None = None
+    outer: dict[str, Frame] = field(default_factory=dict)
+
+
+def options_of(value: Value) -> tuple[Value, ...]:
+    """The values that a value may be."""
+    return value.options if isinstance(value, Choice) else (value,)
+
+
+def join(left: Value, right: Value) -> Value:
+    """What holds after two paths meet."""
+    if left is right:
+        return left
+    if isinstance(left, Const) and isinstance(right, Const):
+        same = type(left.value) is type(right.value) and left.value == right.value
+        if same and left.varies == right.varies:
+            return left
+    options: list[Value] = []
+    for option in (*options_of(left), *options_of(right)):
+        if all(option is not other for other in options):
+            options.append(option)
+    varies = union_of([left.varies, right.varies])
+    if len(options) > 6:
+        return Value(varies)
+    return Choice(varies, tuple(options))

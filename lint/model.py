@@ -1,0 +1,238 @@
+"""The `Script`: all that a rule may ask about one script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from trainlint.finding import Edit, Location
+from trainlint.lint.lower.names import Names
+from trainlint.lint.lower.syntax import statements
+from trainlint.lint.lower.values import Obj, Value
+from trainlint.lint.source import Source
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A node of a script; its position is worked out only when it is asked for."""
+
+    script: Script
+    node: cst.CSTNode
+
+    @property
+    def location(self) -> Location:
+        """Where the node stands in the original file."""
+        return self.script.location(self.node)
+
+    @property
+    def text(self) -> str:
+        """The node's own source text."""
+        return self.script.module.code_for_node(self.node).strip()
+
+
+@dataclass(eq=False)
+class Loop:
+    """A `for` or `while`.
+
+    `over` is what a `for` runs over, wrappers such as `enumerate` and `tqdm` taken off; `index` is
+    the name that counts its iterations from `enumerate`.
+    """
+
+    site: Site
+    kind: str
+    over: Value = field(default_factory=Value)
+    over_text: str = ""
+    index: str | None = None
+    start: Value | None = None
+
+    @property
+    def heading(self) -> Location:
+        """The loop's first line, from `for` to the colon."""
+        node = self.site.node
+        body = getattr(node, "body", None)
+        line, column, _, _ = self.site.script.range(node)
+        if not isinstance(body, cst.BaseSuite):
+            return self.site.location
+        last = getattr(node, "iter", None) or getattr(node, "test", node)
+        _, _, end_line, end_column = self.site.script.range(last)
+        return self.site.script.source.location(line, column, end_line, end_column)
+
+    @property
+    def leaves_at_once(self) -> bool:
+        """Whether its first pass is its last: the body ends in an unconditional way out."""
+        body = getattr(self.site.node, "body", None)
+        last = list(statements(body))[-1:] if isinstance(body, cst.BaseSuite) else []
+        return any(isinstance(node, (cst.Break, cst.Return, cst.Raise)) for node in last)
+
+
+@dataclass(eq=False)
+class Condition:
+    """A test that must hold for an event to happen.
+
+    `implicit` where an earlier `continue`, `break` or `return` left otherwise.
+    """
+
+    site: Site
+    value: Value
+    taken: bool
+    implicit: bool = False
+    depth: int = 0  # how many loops it stands in
+    body: cst.CSTNode | None = None  # the suite that runs under it
+
+    @property
+    def periodic(self) -> bool:
+        """Whether it is a modulo test, true again and again as a loop runs."""
+        return any(getattr(part, "op", "") == "%" for part in _parts(self.value))
+
+
+    @property
+    def leaves(self) -> bool:
+        """Whether what runs under it leaves the loop or the function at its end."""
+        if not isinstance(self.body, cst.BaseSuite):
+            return False
+        ways_out = (cst.Break, cst.Return, cst.Raise)
+        return any(isinstance(node, ways_out) for node in statements(self.body))
+
+
+def _parts(value: Value) -> Iterator[Value]:
+    yield value
+    for part in getattr(value, "parts", ()):
+        yield from _parts(part)
+
+
+@dataclass(frozen=True, eq=False)
+class Argument:
+    """One argument of a call."""
+
+    keyword: str | None
+    value: Value
+    site: Site
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """Something that happens as the script runs, in program order.
+
+    `loops` and `conditions` are those around it, outermost first, through all calls; `path` holds
+    the call sites through which it was reached, `functions` the functions, outermost first.
+    """
+
+    kind: str
+    site: Site
+    receiver: Value
+    receiver_text: str
+    callee: str  # qualified name or method name
+    args: tuple[Argument, ...]
+    loops: tuple[Loop, ...]
+    conditions: tuple[Condition, ...]
+    contexts: tuple[str, ...]
+    path: tuple[Site, ...]
+    functions: tuple[cst.CSTNode, ...]
+    result: Value
+
+    def argument(self, position: int, keyword: str) -> Argument | None:
+        """The argument given at a position or by keyword; None where a `*` hides it."""
+        plain = [arg for arg in self.args if arg.keyword is None]
+        for arg in self.args:
+            if arg.keyword == keyword:
+                return arg
+        before = plain[: position + 1]
+        if len(before) > position and not any(arg.text.startswith("*") for arg in before):
+            return plain[position]
+        return None
+
+    @property
+    def starred(self) -> bool:
+        """Whether `*args` or `**kwargs` are handed over."""
+        return any(arg.text.startswith("*") for arg in self.args)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that the script, or the text around it, says that the code does."""
+
+    what: str  # "clip"
+    where: str  # comment, docstring, help, prose
+    location: Location
+    text: str
+    scope: cst.CSTNode | None  # the innermost function or class around it; None: the module
+
+
+@dataclass
+class Trace:
+    """The events of one entry: the module's body, or a function that nothing here calls."""
+
+    root: cst.CSTNode
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Script:
+    """One script: its source, names, traces and claims."""
+
+    source: Source
+    module: cst.Module
+    names: Names = field(init=False)
+    traces: list[Trace] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    complete: bool = True  # every call of the script's own functions could be followed
+
+    @cached_property
+    def _positions(self) -> dict[cst.CSTNode, CodeRange]:
+        # The provider re-reads the whole tree, so only scripts with something to say pay for it.
+        wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
+        return dict(wrapper.resolve(PositionProvider))  # type: ignore[arg-type]
+
+    def range(self, node: cst.CSTNode) -> tuple[int, int, int, int]:
+        """First line, column, last line, end column in `source.code`: lines from 1, columns 0."""
+        at = self._positions[node]
+        return at.start.line, at.start.column, at.end.line, at.end.column
+
+    def location(self, node: cst.CSTNode) -> Location:
+        """Where a node stands in the original file."""
+        return self.source.location(*self.range(node))
+
+    def edit(self, node: cst.CSTNode, content: str) -> Edit | None:
+        """Replace a node's text; None where the original has no byte for each position."""
+        line, column, end_line, end_column = self.range(node)
+        start = self.source.offset(line, column)
+        end = self.source.offset(end_line, end_column)
+        return None if start is None or end is None else Edit(start, end, content)
+
+    def insert_line(self, before: int, statement: str) -> Edit | None:
+        """Put a line of its own before a line of the code, indented as that one is."""
+        lines = self.source.code.splitlines()
+        if before > len(lines):
+            return None
+        indent = lines[before - 1][: len(lines[before - 1]) - len(lines[before - 1].lstrip())]
+        at = self.source.offset(before, 0)
+        if at is None:
+            return None
+        # What the document itself puts before the line: a list's indentation, a quote's mark.
+        outer = self.source.text_before(before)
+        return Edit(at, at, f"{indent}{statement}{self.source.newline}{outer}")
+
+    def events(self, *kinds: str) -> Iterator[Event]:
+        """The events of these kinds over all traces, in program order."""
+        for trace in self.traces:
+            for event in trace.events:
+                if event.kind in kinds:
+                    yield event
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is a script meant to run, rather than an excerpt in a document.
+
+        A Python file or notebook always is. A document's code is if it trains: it has a loop with
+        backward and step, and makes what the loop uses (an optimizer, and a model class or data).
+        """
+        if self.source.kind != "document":
+            return True
+        trains = any(event.loops for event in self.events("backward"))
+        made = {event.result.kind for event in self.events("make") if isinstance(event.result, Obj)}
+        return trains and "optimizer" in made and bool(made & {"loader", "dataset", "module"})

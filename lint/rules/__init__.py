@@ -1,0 +1,1 @@
+"""The rules: one file each, which ask the `Script` and never the syntax."""

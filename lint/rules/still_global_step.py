@@ -1,0 +1,133 @@
+"""TRN701."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainlint.finding import Finding, Fix
+from trainlint.lint.lower.values import Const, Expr, Obj, Value
+from trainlint.lint.model import Argument, Condition, Event, Loop, Script
+from trainlint.lint.rule import found, rule
+
+# Where each method takes its global step. `add_scalars` and the others come with their issue.
+_STEP = {"add_scalar": 2, "add_scalars": 2, "add_histogram": 2, "add_image": 2, "add_images": 2}
+
+
+@rule("TRN701", needs=(b"SummaryWriter",))
+def still_global_step(script: Script) -> Iterator[Finding]:
+    """The global step of a logged value stands still while the loop around it runs.
+
+    TensorBoard draws a value at its global step. Where the step is the same in each iteration of
+    the loop that logs, all of them land on one point, and only the last is seen: the curve of an
+    epoch is one dot.
+
+    Nothing is said where the loop logs once in its course (under a test that is no modulo, or
+    before a `break`), where each iteration logs another tag, or where the step, the writer or the
+    tag come from something that cannot be seen.
+
+    Bad:
+        from torch.utils.tensorboard import SummaryWriter
+
+        def train(loader, epochs):
+            writer = SummaryWriter()
+            for epoch in range(epochs):
+                for i, batch in enumerate(loader):
+                    writer.add_scalar("loss", batch.mean(), epoch * len(loader))  # TRN701
+    Good:
+        from torch.utils.tensorboard import SummaryWriter
+
+        def train(loader, epochs):
+            writer = SummaryWriter()
+            for epoch in range(epochs):
+                for i, batch in enumerate(loader):
+                    writer.add_scalar("loss", batch.mean(), epoch * len(loader) + i)
+
+    Fix safety: the fix is offered where the step is `outer * len(loader)` and the loop counts the
+    batches of that loader. It changes nothing but the steps that are logged.
+    """
+    if not script.whole:
+        return
+    for event in script.events("log"):
+        step = event.argument(_STEP.get(event.callee, 99), "global_step")
+        if step is not None and _stands_still(event, step):
+            yield _finding(script, event, step)
+
+
+def _stands_still(event: Event, step: Argument) -> bool:
+    writer, tag = event.receiver, event.argument(0, "tag") or event.argument(0, "main_tag")
+    if not isinstance(writer, Obj) or writer.kind != "writer" or not event.loops or tag is None:
+        return False
+    loop = event.loops[-1]
+    if loop.kind == "comprehension" or _runs_once(loop):
+        return False
+    if isinstance(step.value, Const) and step.value.value is None:
+        return False
+    for value in (writer, tag.value, step.value):
+        if value.varies is None or loop in value.varies:
+            return False
+    return all(_lets_many_through(condition, event, loop) for condition in event.conditions)
+
+
+def _runs_once(loop: Loop) -> bool:
+    """`for _ in range(1)`, or a loop that is left at the end of its first pass."""
+    over = loop.over
+    if isinstance(over, Expr) and over.op == "builtins.range" and len(over.parts) == 1:
+        return isinstance(over.parts[0], Const) and over.parts[0].value == 1
+    return loop.leaves_at_once
+
+
+def _lets_many_through(condition: Condition, event: Event, loop: Loop) -> bool:
+    """Whether a condition holds for many iterations of the loop, or for none."""
+    if condition.depth < len(event.loops):
+        return True  # decided outside the loop
+    varies = condition.value.varies
+    if varies is not None and loop not in varies:
+        return True
+    return condition.periodic and not condition.leaves
+
+
+def _finding(script: Script, event: Event, step: Argument) -> Finding:
+    loop = event.loops[-1]
+    target = f" over `{loop.over_text}`" if loop.over_text else ""
+    outer = "the loop around it" if len(event.loops) > 1 else "the whole loop"
+    return found(
+        step.site,
+        f"the global step `{step.text}` stands still in the loop{target}: all its iterations"
+        " land on one step, and only the last is seen",
+        related=[(loop.heading, f"this loop runs on while the step stays; {outer} is one point")],
+        hint=_hint(step, loop),
+        fix=_fix(script, step, loop),
+    )
+
+
+def _mended(step: Argument, loop: Loop) -> str | None:
+    """The step with the batch's index added, where that is surely what was meant."""
+    if loop.index is None or not _counts_passes_of(step.value, loop):
+        return None
+    return f"{step.text} + {loop.index}"
+
+
+def _counts_passes_of(value: Value, loop: Loop) -> bool:
+    """`epoch * len(loader)`, in either order, for a loop over that loader."""
+    if not isinstance(value, Expr) or value.op != "*" or len(value.parts) != 2:
+        return False
+    return any(
+        isinstance(part, Expr) and part.op == "builtins.len" and part.parts[0] is loop.over
+        for part in value.parts
+    )
+
+
+def _hint(step: Argument, loop: Loop) -> str:
+    mended = _mended(step, loop)
+    if mended is not None:
+        return f"use `{mended}`"
+    if loop.index is not None:
+        over = loop.over_text
+        return f"count the batches too: `{step.text} * len({over}) + {loop.index}`"
+    return "count the iterations (`enumerate`, or a counter) and add the count to the step"
+
+
+def _fix(script: Script, step: Argument, loop: Loop) -> Fix | None:
+    mended = _mended(step, loop)
+    edit = script.edit(step.site.node, mended) if mended is not None else None
+    return None if edit is None else Fix(f"Use `{mended}`", (edit,), safe=True)
