@@ -9,12 +9,13 @@ Non-finite floats are written as the strings "nan", "inf" and "-inf", since JSON
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
+
+from trainlint.runtime_checks.encoding import decode, encode
 
 FORMAT_VERSION = 1
 
@@ -129,6 +130,7 @@ class Clip:
     tensors: int  # with a gradient, among those handed in
     optimizers: list[int]  # ids of known optimizers that hold any of them
     scaled: bool = False  # gradients still carried a GradScaler's factor
+    backwards: int | None = None  # backward calls since the last step of any; None: not known
 
 
 @dataclass(frozen=True)
@@ -242,13 +244,18 @@ class TrialState:
 
 @dataclass(frozen=True)
 class End:
-    """Last line of a child that could write one."""
+    """Last line: of the child, or, where the child could write none, of the parent.
+
+    The child ends "finished", by its budget ("steps", "seconds"), "raised", "exit" or
+    "interrupted". The parent adds "killed" (by a signal), "hung" (it had to be stopped) or
+    "vanished" (`os._exit`, or anything else that left no word).
+    """
 
     kind: ClassVar[str] = "end"
-    reason: str  # "finished", "steps", "seconds", "raised", "exit", "interrupted"
+    reason: str
     steps: int
     seconds: float
-    status: int = 0  # of a SystemExit
+    status: int = 0  # exit status; of a killed child the signal's number, negative
 
 
 Line = (
@@ -269,28 +276,6 @@ Line = (
     | TrialState
     | End
 )
-
-_KINDS: dict[str, type[Any]] = {
-    cls.kind: cls
-    for cls in (
-        Start,
-        ModelInfo,
-        OptimizerInfo,
-        Step,
-        Backward,
-        Clip,
-        Evaluation,
-        Unheld,
-        Log,
-        NonFinite,
-        Pass,
-        Lines,
-        Note,
-        Raised,
-        TrialState,
-        End,
-    )
-}
 
 
 @dataclass
@@ -314,6 +299,82 @@ class Run:
     raised: Raised | None = None
     trial: TrialState | None = None
 
+    def add(self, line: Line) -> None:
+        """Put one line where it belongs; of what can be told only once, the last one counts."""
+        name, how = _PLACES[type(line)]
+        how(self, name, line)
+
     def steps_of(self, optimizer: int) -> list[Step]:
         """The steps of one optimizer, in order."""
         return [step for step in self.steps if step.optimizer == optimizer]
+
+
+def _append(run: Run, name: str, line: Any) -> None:
+    getattr(run, name).append(line)
+
+
+def _by_id(run: Run, name: str, line: Any) -> None:
+    getattr(run, name)[line.id] = line
+
+
+def _merge(run: Run, name: str, line: Any) -> None:
+    getattr(run, name).setdefault(line.path, set()).update(line.lines)
+
+
+def _add_text(run: Run, name: str, line: Any) -> None:
+    getattr(run, name).append(line.text)
+
+
+_PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
+    Start: ("start", setattr),
+    End: ("end", setattr),
+    Raised: ("raised", setattr),
+    TrialState: ("trial", setattr),
+    ModelInfo: ("models", _by_id),
+    OptimizerInfo: ("optimizers", _by_id),
+    Step: ("steps", _append),
+    Backward: ("backwards", _append),
+    Clip: ("clips", _append),
+    Evaluation: ("evaluations", _append),
+    Unheld: ("unheld", _append),
+    Log: ("logs", _append),
+    NonFinite: ("nonfinite", _append),
+    Pass: ("passes", _append),
+    Lines: ("lines", _merge),
+    Note: ("notes", _add_text),
+}
+
+_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in _PLACES}
+
+
+def dump_line(line: Line) -> str:
+    """One line of the record, with its line end."""
+    return json.dumps({"kind": line.kind, **encode(line)}, allow_nan=False) + "\n"
+
+
+def parse_lines(lines: Iterable[str]) -> Iterator[Line]:
+    """The lines that can be understood.
+
+    A torn line, one of an unknown kind, and one that lacks a field are left out: a record is read
+    while it is written, and by versions other than the one that wrote it.
+    """
+    for text in lines:
+        try:
+            data = json.loads(text)
+            yield decode(_KINDS[data.pop("kind")], data)
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            continue
+
+
+def read_record(path: str | Path) -> Run:
+    """The run that a record tells of; raises OSError where the file cannot be read."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return build_run(parse_lines(file))
+
+
+def build_run(lines: Iterable[Line]) -> Run:
+    """Sort lines by kind."""
+    run = Run()
+    for line in lines:
+        run.add(line)
+    return run

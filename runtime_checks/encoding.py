@@ -1,0 +1,83 @@
+"""Frozen dataclasses of plain scalars to JSON values and back, by their type hints.
+
+JSON has no non-finite numbers: they are written as "nan", "inf" and "-inf", and read back as
+floats where the field is one. Fields that are unknown are left out, so that an older reader
+understands a newer writer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+Decoder = Callable[[Any], Any]
+
+_NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def encode(value: Any) -> Any:
+    """A value that `json.dumps` accepts."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _spell(value)
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {name: encode(getattr(value, name)) for name in _names(type(value))}
+    return value
+
+
+def decode(cls: type[Any], data: dict[str, Any]) -> Any:
+    """An instance of `cls`; raises TypeError or ValueError for data that is none."""
+    decoders = _decoders(cls)
+    known = {name: decoders[name](value) for name, value in data.items() if name in decoders}
+    return cls(**known)
+
+
+def _spell(value: float) -> str:
+    if math.isnan(value):
+        return "nan"
+    return "inf" if value > 0 else "-inf"
+
+
+@functools.cache
+def _names(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+@functools.cache
+def _decoders(cls: type[Any]) -> dict[str, Decoder]:
+    hints = typing.get_type_hints(cls)
+    return {name: _decoder(hints[name]) for name in _names(cls)}
+
+
+def _decoder(hint: Any) -> Decoder:
+    if isinstance(hint, types.UnionType):
+        inner = _decoder(next(arg for arg in hint.__args__ if arg is not types.NoneType))
+        return lambda value: None if value is None else inner(value)
+    if typing.get_origin(hint) is list:
+        item = _decoder(typing.get_args(hint)[0])
+        return lambda value: [item(part) for part in _checked(value, list)]
+    if hint is float:
+        return _number
+    if dataclasses.is_dataclass(hint):
+        return lambda value: decode(typing.cast("type[Any]", hint), _checked(value, dict))
+    return lambda value: _checked(value, hint)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):
+        if value not in _NUMBERS:
+            raise ValueError(f"{value!r} is not a number")
+        return _NUMBERS[value]
+    return float(_checked(value, (int, float)))
+
+
+def _checked(value: Any, wanted: type[Any] | tuple[type[Any], ...]) -> Any:
+    if not isinstance(value, wanted):
+        raise TypeError(f"{value!r} is not of type {wanted}")
+    return value
