@@ -1,0 +1,204 @@
+"""What a detector is, and how a run is judged.
+
+A detector is a generator function over a `Run`, in a file of its own in `detectors/`. It yields
+`Found` for a mistake, `Abstain` where it cannot tell, and `Witness` for what the run shows of a
+static rule; a detector that yields neither of the first two has passed. Nothing here imports
+torch.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from trainlint.finding import Evidence, Finding, Location, Related, Severity, Verdict
+from trainlint.registry import DETECTORS, Entry, load, make_entry, register
+from trainlint.runtime_checks.record import Run, Site
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where the detectors draw their lines. Norms are L2, shares run from 0 to 1."""
+
+    # Once can be an odd first batch, three times in a row of events is how the script works.
+    stale_steps: int = 3
+    gradless_steps: int = 3
+    gradless_share: float = 0.5
+    unheld_steps: int = 20
+    # TheDeepChecker and AutoTrainer use ratios of this order; the floor keeps a converged run,
+    # whose norms are next to nothing, from looking ill.
+    explosion_ratio: float = 1e3
+    explosion_floor: float = 100.0
+    explosion_baseline: int = 10
+    explosion_steps: int = 3
+    explosion_harm: float = 2.0
+    clipped_explosion_share: float = 0.1
+    skipped_tail: int = 10
+    clip_calls: int = 3
+    clip_share: float = 0.5
+    # Beyond this share of steps, cut to below this part of the norm, clipping sets the step size.
+    clip_always: float = 0.9
+    clip_strong: float = 0.1
+    evaluations: int = 3
+    evaluation_rise: float = 0.1
+    evaluation_jump: float = 0.2  # asked of a series too short for a test
+    evaluation_floor: float = 0.01  # of the first evaluation's loss
+    training_fall: float = 0.02
+    significance: float = 0.05
+    log_stalls: int = 2
+    log_share: float = 0.5
+    log_falls: int = 2
+
+
+@dataclass(frozen=True)
+class Found:
+    """A mistake as its detector tells it; `judge` adds code, name and default severity."""
+
+    site: Site | None
+    message: str
+    hint: str | None = None
+    related: tuple[tuple[Site | None, str], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True)
+class Abstain:
+    """The run does not show enough to judge; `reason` is a clause such as `no loss was seen`."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a run shows of the static rule `rule`, without being a finding itself.
+
+    `sites` are the lines of which it speaks; None for the run as a whole.
+    """
+
+    rule: str
+    verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
+    sites: tuple[Site, ...] | None = None
+
+
+Result = Found | Abstain | Witness
+Function = Callable[[Run, Thresholds], Iterator[Result]]
+
+# What a reader is told where a list of `Run` that a detector needs is empty.
+_ABSENT = {
+    "steps": "no optimizer step was seen",
+    "clips": "no gradient was clipped",
+    "evaluations": "needs three evaluations, saw none",
+    "logs": "no add_scalar was seen",
+    "models": "no model was called",
+}
+
+
+class State(str, Enum):
+    """How a detector ended."""
+
+    FOUND = "found"
+    PASSED = "passed"
+    NOT_TRIGGERED = "not triggered"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one detector ended; `reason` says why it was not triggered, and is empty otherwise."""
+
+    code: str
+    name: str
+    state: State
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All that the detectors made of one run, each by code.
+
+    `reached` is False where no optimizer ever stepped: nothing about training can be said then.
+    """
+
+    findings: tuple[Finding, ...]
+    outcomes: tuple[Outcome, ...]
+    witnesses: tuple[Witness, ...]
+    reached: bool
+
+    def state(self, code: str) -> State:
+        """How the detector of that code ended."""
+        return next(outcome.state for outcome in self.outcomes if outcome.code == code)
+
+
+def detector(
+    code: str,
+    severity: Severity,
+    *,
+    confirms: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
+    default: bool | None = None,
+) -> Callable[[Function], Function]:
+    """Register a detector; it abstains while a list of `Run` named in `needs` is empty."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def guarded(run: Run, limits: Thresholds) -> Iterator[Result]:
+            missing = next((need for need in needs if not getattr(run, need)), None)
+            if missing is not None:
+                yield Abstain(_ABSENT[missing])
+                return
+            yield from function(run, limits)
+
+        register(make_entry(guarded, code, severity, default=default, confirms=confirms))
+        return guarded
+
+    return decorate
+
+
+def judge(run: Run, limits: Thresholds | None = None) -> Judgement:
+    """Ask every detector about one run."""
+    limits = limits or Thresholds()
+    findings: list[Finding] = []
+    outcomes: list[Outcome] = []
+    witnesses: list[Witness] = []
+    for entry in load(DETECTORS):
+        results = list(entry.function(run, limits))
+        found = [result for result in results if isinstance(result, Found)]
+        findings += [_finding(result, entry, run) for result in found]
+        witnesses += [result for result in results if isinstance(result, Witness)]
+        outcomes.append(_outcome(entry, bool(found), results))
+    findings.sort(key=lambda finding: (finding.code, finding.sort_key))
+    return Judgement(tuple(findings), tuple(outcomes), tuple(witnesses), bool(run.steps))
+
+
+def _outcome(entry: Entry, found: bool, results: Iterable[Result]) -> Outcome:
+    if found:
+        return Outcome(entry.code, entry.name, State.FOUND)
+    reasons = [result.reason for result in results if isinstance(result, Abstain)]
+    if reasons:
+        return Outcome(entry.code, entry.name, State.NOT_TRIGGERED, "; ".join(reasons))
+    return Outcome(entry.code, entry.name, State.PASSED)
+
+
+def _finding(found: Found, entry: Entry, run: Run) -> Finding:
+    return Finding(
+        code=entry.code,
+        name=entry.name,
+        message=found.message,
+        severity=found.severity or entry.severity,
+        location=_location(found.site, run),
+        related=tuple(
+            Related(Location(site.path, site.line), label) for site, label in found.related if site
+        ),
+        hint=found.hint,
+        evidence=found.evidence,
+    )
+
+
+def _location(site: Site | None, run: Run) -> Location:
+    """The place of a site; the script's first line where no line of the user's is known."""
+    if site is not None:
+        return Location(site.path, site.line)
+    return Location(run.start.script if run.start else "<script>", 1)

@@ -1,0 +1,47 @@
+"""RUN702: a logged curve that runs back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainlint.finding import Severity
+from trainlint.runtime_checks.curves import Curve, Pair, logged_curves
+from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
+from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.series import count, measured
+
+
+@detector("RUN702", Severity.WARNING, needs=("logs",))
+def global_step_falls(run: Run, limits: Thresholds) -> Iterator[Result]:
+    """The global_step of a logged curve falls back again and again.
+
+    Most often it is the batch index, which starts from 0 in every epoch: TensorBoard draws the
+    epochs over each other as one zigzag.
+
+    Judged for each writer, tag and line. Falling once proves little, since a counter that was
+    resumed, or a second training in one script, falls too. Found where it falls at least
+    twice, and in at least half of the passes over the training data.
+    """
+    training = [one.step for one in run.passes if one.training]
+    for curve in logged_curves(run):
+        falls = curve.falls()
+        begun = sum(1 for step in training if step > curve.logs[0].step)
+        if len(falls) >= max(limits.log_falls, limits.log_share * begun):
+            yield _found(curve, falls)
+        elif falls:
+            yield Abstain(f"`{curve.tag}` fell {count(len(falls), 'time')}: a restart does too")
+
+
+def _found(curve: Curve, falls: list[Pair]) -> Found:
+    before, after = falls[0]
+    return Found(
+        curve.site,
+        f"the global_step of `{curve.tag}` falls {count(len(falls), 'time')}, first from "
+        f"{before.global_step} to {after.global_step} at training step {after.step}",
+        hint="let the global_step count batches over all epochs, such as epoch * len(loader) + i",
+        evidence=(
+            measured("global_step", before.global_step, before.step),
+            measured("global_step", after.global_step, after.step),
+            measured("falls", len(falls)),
+        ),
+    )

@@ -1,0 +1,61 @@
+"""RUN002: the script's process ended without a word."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+from trainlint.finding import Severity
+from trainlint.runtime_checks.detection import Found, Result, Thresholds, detector
+from trainlint.runtime_checks.record import End, Run, Site
+from trainlint.runtime_checks.series import count, last_mean, measured, show
+
+# The child writes these as it ends; any other reason, or none, means that it could not.
+ORDERLY = frozenset({"finished", "steps", "seconds", "raised", "exit", "interrupted"})
+
+
+@detector("RUN002", Severity.ERROR)
+def script_killed(run: Run, limits: Thresholds) -> Iterator[Result]:
+    """The script's process was killed, hung, or vanished through `os._exit`.
+
+    A signal from outside (the kernel's, when memory runs out), a crash in native code, a
+    deadlock between processes or data workers: none leaves a traceback. What was measured until
+    then is kept, and the last line of the script known to have been at work is named.
+    """
+    if run.end is not None and run.end.reason in ORDERLY:
+        return
+    steps = len(run.steps)
+    losses = last_mean((step.loss for step in run.steps), 1)
+    known = f", last training loss {show(losses)}" if losses is not None else ""
+    yield Found(
+        _last_site(run),
+        f"{_how(run.end)} after {count(steps, 'optimizer step')}{known}",
+        hint="look at the system's log for the out-of-memory killer, and at native code, data "
+        "workers and calls of os._exit",
+        evidence=(measured("optimizer steps", steps),),
+    )
+
+
+def _how(end: End | None) -> str:
+    if end is None:
+        return "the script's process vanished without an exception"
+    if end.reason == "killed":
+        return f"the script's process was killed by {_signal(-end.status)}"
+    if end.reason == "hung":
+        return "the script hung and had to be stopped"
+    return f"the script's process vanished without an exception (exit status {end.status})"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _last_site(run: Run) -> Site | None:
+    """Where the last measured event stands."""
+    events = [(event.step, event.site) for event in run.backwards if event.site]
+    events += [(one.step, one.site) for one in run.passes if one.site]
+    events += [(step.step, step.site) for step in run.steps if step.site]
+    return max(events, key=lambda event: event[0], default=(0, None))[1]
