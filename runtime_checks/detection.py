@@ -178,7 +178,9 @@ def _outcome(entry: Entry, found: bool, results: Iterable[Result]) -> Outcome:
         return Outcome(entry.code, entry.name, State.FOUND)
     reasons = [result.reason for result in results if isinstance(result, Abstain)]
     if reasons:
-        return Outcome(entry.code, entry.name, State.NOT_TRIGGERED, "; ".join(reasons))
+        return Outcome(
+            entry.code, entry.name, State.NOT_TRIGGERED, "; ".join(dict.fromkeys(reasons))
+        )
     return Outcome(entry.code, entry.name, State.PASSED)
 
 

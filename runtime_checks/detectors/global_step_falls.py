@@ -23,7 +23,10 @@ def global_step_falls(run: Run, limits: Thresholds) -> Iterator[Result]:
     twice, and in at least half of the passes over the training data.
     """
     training = [one.step for one in run.passes if one.training]
-    for curve in logged_curves(run):
+    curves = logged_curves(run)
+    if not curves:
+        yield Abstain("no value was logged with a global_step")
+    for curve in curves:
         falls = curve.falls()
         begun = sum(1 for step in training if step > curve.logs[0].step)
         if len(falls) >= max(limits.log_falls, limits.log_share * begun):

@@ -54,8 +54,8 @@ def _signal(number: int) -> str:
 
 
 def _last_site(run: Run) -> Site | None:
-    """Where the last measured event stands."""
-    events = [(event.step, event.site) for event in run.backwards if event.site]
-    events += [(one.step, one.site) for one in run.passes if one.site]
-    events += [(step.step, step.site) for step in run.steps if step.site]
-    return max(events, key=lambda event: event[0], default=(0, None))[1]
+    """Where the last measured event stands; within a step, it follows pass and backward."""
+    events = [(one.step, 0, one.site) for one in run.passes if one.site]
+    events += [(event.step, 1, event.site) for event in run.backwards if event.site]
+    events += [(step.step, 2, step.site) for step in run.steps if step.site]
+    return max(events, key=lambda event: event[:2], default=(0, 0, None))[2]
