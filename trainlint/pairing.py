@@ -14,6 +14,7 @@ from dataclasses import replace
 from trainlint.finding import Evidence, Finding, Location, Related, Verdict
 from trainlint.registry import DETECTORS, load
 from trainlint.runtime_checks.detection import Judgement
+from trainlint.runtime_checks.detectors.script_raised import NAME_RULES
 from trainlint.runtime_checks.record import Run, Site
 from trainlint.statements import spans
 
@@ -100,10 +101,10 @@ def _with(finding: Finding, verdict: Verdict, facts: tuple[Evidence, ...]) -> Fi
 
 
 def _same_name(one: Finding, finding: Finding) -> bool:
-    """A NameError confirms the finding on that name; other evidence has no name."""
+    """Of an undefined name, only an exception about that name is a confirmation."""
+    if finding.code not in NAME_RULES:
+        return True
     names = [fact.value for fact in one.evidence if fact.quantity == "undefined name"]
-    if not names:
-        return not finding.code.startswith("TRN00")
     return any(name in names for name in re.findall(r"`([^`]*)`", finding.message))
 
 
