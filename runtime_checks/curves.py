@@ -1,50 +1,61 @@
-"""The curves that a script logs, by writer, tag and line."""
+"""The measured curves of a run: what the JSON output thins and the TensorBoard log draws."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby, pairwise
 
-from trainlint.runtime_checks.record import Log, Run, Site
-
-Pair = tuple[Log, Log]
+from trainlint.runtime_checks.record import OptimizerInfo, Run, Step
+from trainlint.runtime_checks.series import Point, evaluation_groups
 
 
 @dataclass(frozen=True)
-class Curve:
-    """The values of one writer and tag that one line logged, in order."""
+class RunCurve:
+    """One curve: a tag such as `loss/training`, and its values by optimizer step."""
 
     tag: str
-    site: Site | None
-    logs: tuple[Log, ...]
+    points: tuple[Point, ...]
 
-    def pairs(self) -> list[Pair]:
-        """Neighbouring values."""
-        return list(pairwise(self.logs))
-
-    def trained_pairs(self) -> list[Pair]:
-        """Neighbouring values with a training step between them."""
-        return [pair for pair in self.pairs() if pair[1].step > pair[0].step]
-
-    def falls(self) -> list[Pair]:
-        """Neighbouring values of which the later one has the lower global_step."""
-        return [pair for pair in self.pairs() if _number(pair[1]) < _number(pair[0])]
-
-    def longest_stand(self) -> tuple[int, Sequence[Log]]:
-        """The most values in a row at one global_step, and that global_step."""
-        rows = [(number, list(row)) for number, row in groupby(self.logs, key=_number)]
-        return max(rows, key=lambda row: len(row[1]))
+    @property
+    def peaks(self) -> bool:
+        """Whether the greatest values are what matters where points must be left out."""
+        return self.tag.startswith("gradient norm")
 
 
-def _number(log: Log) -> int:
-    return -1 if log.global_step is None else log.global_step
+def run_curves(run: Run) -> list[RunCurve]:
+    """Losses by phase, then per optimizer its norms, update ratios and learning rates.
+
+    With several optimizers, the tag ends in the optimizer's name and number; with several lines
+    that evaluate, in the line. Curves without a value are left out.
+    """
+    curves = [*_losses(run)]
+    for number, info in run.optimizers.items():
+        suffix = f"/{info.name} {number}" if len(run.optimizers) > 1 else ""
+        curves += _of_optimizer(run.steps_of(number), info, suffix)
+    return [curve for curve in curves if curve.points]
 
 
-def logged_curves(run: Run) -> list[Curve]:
-    """Every curve of the run; values without a global_step are left out."""
-    found: dict[tuple[int, str, Site | None], list[Log]] = {}
-    for log in run.logs:
-        if log.global_step is not None:
-            found.setdefault((log.writer, log.tag, log.site), []).append(log)
-    return [Curve(tag, site, tuple(logs)) for (_, tag, site), logs in found.items()]
+def _losses(run: Run) -> Iterator[RunCurve]:
+    known = ((step.step, step.loss) for step in run.steps)
+    yield RunCurve("loss/training", tuple((at, loss) for at, loss in known if loss is not None))
+    groups = evaluation_groups(run)
+    for site, group in groups:
+        suffix = f"/line {site.line}" if site and len(groups) > 1 else ""
+        points = tuple((evaluation.step, evaluation.loss) for evaluation in group)
+        yield RunCurve(f"loss/evaluation{suffix}", points)
+
+
+def _of_optimizer(steps: list[Step], info: OptimizerInfo, suffix: str) -> Iterator[RunCurve]:
+    named = (
+        ("gradient norm/before clipping", [(step.step, step.norm) for step in steps]),
+        ("gradient norm/after clipping", [(step.step, step.norm_after) for step in steps]),
+        ("update ratio", [(step.step, step.update_ratio) for step in steps]),
+    )
+    for tag, pairs in named:
+        points = tuple((at, value) for at, value in pairs if value is not None)
+        yield RunCurve(f"{tag}{suffix}", points)
+    groups = max((len(step.lrs) for step in steps), default=0)
+    for group in range(groups):
+        end = f"{suffix}/group {group}" if groups > 1 else suffix
+        rates = tuple((step.step, step.lrs[group]) for step in steps if group < len(step.lrs))
+        yield RunCurve(f"learning rate{end}", rates)

@@ -107,12 +107,16 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one detector ended; `reason` says why it was not triggered, and is empty otherwise."""
+    """How one detector ended; `reason` says why it was not triggered, and is empty otherwise.
+
+    One that is not `default` (advice, or an answer to a static rule) need not be shown.
+    """
 
     code: str
     name: str
     state: State
     reason: str = ""
+    default: bool = True
 
 
 @dataclass(frozen=True)
@@ -174,14 +178,10 @@ def judge(run: Run, limits: Thresholds | None = None) -> Judgement:
 
 
 def _outcome(entry: Entry, found: bool, results: Iterable[Result]) -> Outcome:
-    if found:
-        return Outcome(entry.code, entry.name, State.FOUND)
-    reasons = [result.reason for result in results if isinstance(result, Abstain)]
-    if reasons:
-        return Outcome(
-            entry.code, entry.name, State.NOT_TRIGGERED, "; ".join(dict.fromkeys(reasons))
-        )
-    return Outcome(entry.code, entry.name, State.PASSED)
+    reasons = dict.fromkeys(result.reason for result in results if isinstance(result, Abstain))
+    state = State.FOUND if found else State.NOT_TRIGGERED if reasons else State.PASSED
+    reason = "; ".join(reasons) if state is State.NOT_TRIGGERED else ""
+    return Outcome(entry.code, entry.name, state, reason, entry.default)
 
 
 def _finding(found: Found, entry: Entry, run: Run) -> Finding:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Severity
-from trainlint.runtime_checks.curves import Curve, Pair, logged_curves
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
+from trainlint.runtime_checks.logged import Curve, Pair, logged_curves
 from trainlint.runtime_checks.record import Run
 from trainlint.runtime_checks.series import count, measured
 

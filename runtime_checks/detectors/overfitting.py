@@ -68,7 +68,7 @@ def overfitting(run: Run, limits: Thresholds) -> Iterator[Result]:
             )
             return
     if most < limits.evaluations:
-        yield Abstain(f"needs three evaluations after training steps, saw {most}: cannot tell")
+        yield Abstain(f"needs three finite evaluations after training steps, saw {most}")
 
 
 def _pairs(run: Run, group: Sequence[Evaluation]) -> list[Pair]:

@@ -29,14 +29,15 @@ def script_killed(run: Run, limits: Thresholds) -> Iterator[Result]:
     known = f", last training loss {show(losses)}" if losses is not None else ""
     yield Found(
         _last_site(run),
-        f"{_how(run.end)} after {count(steps, 'optimizer step')}{known}",
+        f"{how_it_ended(run.end)} after {count(steps, 'optimizer step')}{known}",
         hint="look at the system's log for the out-of-memory killer, and at native code, data "
         "workers and calls of os._exit",
         evidence=(measured("optimizer steps", steps),),
     )
 
 
-def _how(end: End | None) -> str:
+def how_it_ended(end: End | None) -> str:
+    """What became of a process that could not tell so itself."""
     if end is None:
         return "the script's process vanished without an exception"
     if end.reason == "killed":

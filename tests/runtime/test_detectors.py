@@ -469,7 +469,9 @@ def test_three_evaluations_are_enough_for_a_steep_rise() -> None:
 
 
 def test_fewer_than_three_cannot_tell() -> None:
-    assert "saw 2: cannot tell" in reason(epochs([1.0, 0.5], [1.0, 2.0]), "RUN301")
+    assert "needs three finite evaluations after training steps, saw 2" in reason(
+        epochs([1.0, 0.5], [1.0, 2.0]), "RUN301"
+    )
     assert reason(ordinary(), "RUN301") == "needs three evaluations, saw none"
 
 

@@ -1,0 +1,133 @@
+"""The text report of `trainlint run`: one screen, the worst first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import click
+
+from trainlint.runtime_checks.clipping import clip_summary
+from trainlint.runtime_checks.detection import Judgement, Outcome, State
+from trainlint.runtime_checks.outcome import outcome_line
+from trainlint.runtime_checks.record import Evaluation, Run
+from trainlint.runtime_checks.series import count, evaluation_groups, show
+from trainlint.runtime_checks.table import TrialRow, trial_rows
+
+Paint = Callable[..., str]
+LABEL = 15
+HEAD = ("trial", "peak grad norm", "final train loss", "final eval loss", "cured", "not cured")
+
+
+def render_report(
+    run: Run,
+    judgement: Judgement,
+    findings: str,
+    trials: Sequence[tuple[str, Run]] = (),
+    *,
+    color: bool = False,
+) -> str:
+    """The whole report; `findings` is their text, already rendered."""
+    paint: Paint = click.style if color else _unpainted
+    parts = [
+        "\n".join([paint(outcome_line(run), bold=True), *(f"  {note}" for note in run.notes)]),
+        findings.strip("\n"),
+        "\n".join(_measured(run) + _detectors(judgement, paint)),
+        _table(trial_rows(run, trials), paint) if trials else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _unpainted(text: str, **_: object) -> str:
+    return text
+
+
+def _labelled(label: str, lines: Sequence[str]) -> list[str]:
+    """Lines under one label, which stands before the first."""
+    return [f"{label if not index else '':<{LABEL}}{line}" for index, line in enumerate(lines)]
+
+
+def _measured(run: Run) -> list[str]:
+    if not run.steps:
+        return []
+    clipping = _labelled("clipping", [clip_summary(run).sentence()])
+    return clipping + _labelled("evaluations", _evaluations(run))
+
+
+def _evaluations(run: Run) -> list[str]:
+    lines = []
+    groups = evaluation_groups(run)
+    for site, group in groups[:3]:
+        where = f"line {site.line}: " if site and len(groups) > 1 else ""
+        last = group[-1]
+        lines.append(
+            f"{where}{count(len(group), 'evaluation')}{_lowest(group)}, "
+            f"last {show(last.loss)} at step {last.step}"
+        )
+    return lines or ["none seen"]
+
+
+def _lowest(group: Sequence[Evaluation]) -> str:
+    known = [evaluation for evaluation in group if math.isfinite(evaluation.loss)]
+    low = min(known, key=lambda evaluation: evaluation.loss, default=None)
+    return "" if low is None else f", lowest loss {show(low.loss)} at step {low.step}"
+
+
+def _detectors(judgement: Judgement, paint: Paint) -> list[str]:
+    """What was found and passed in a line each, and each that could not tell with its reason."""
+    shown = [outcome for outcome in judgement.outcomes if outcome.default]
+    if not judgement.reached:
+        shown = [outcome for outcome in shown if outcome.state is State.FOUND]
+    lines = []
+    for state, style in ((State.FOUND, "red"), (State.PASSED, "green")):
+        names = [outcome.name for outcome in shown if outcome.state is state]
+        if names:
+            lines += _labelled(state.value, [paint(line, fg=style) for line in _wrapped(names)])
+    return lines + _labelled("not triggered", _unjudged(shown))
+
+
+def _unjudged(shown: Sequence[Outcome]) -> list[str]:
+    """Detectors that were not triggered; those with one reason share a line."""
+    reasons: dict[str, list[str]] = {}
+    for outcome in shown:
+        if outcome.state is State.NOT_TRIGGERED:
+            reasons.setdefault(outcome.reason, []).append(outcome.name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+
+
+def _wrapped(names: Sequence[str], width: int = 80) -> list[str]:
+    """Names separated by commas, broken into lines of `width`."""
+    lines = [""]
+    for index, name in enumerate(names):
+        piece = name + (", " if index < len(names) - 1 else "")
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def _table(rows: Sequence[TrialRow], paint: Paint) -> str:
+    cells = [_cells(row) for row in rows]
+    sized = [HEAD, *(cell for cell in cells if len(cell) == len(HEAD))]
+    widths = [max(len(row[column]) for row in sized) for column in range(len(HEAD))]
+    widths[0] = max(widths[0], *(len(cell[0]) for cell in cells))
+    lines = [paint(_line(HEAD, widths), bold=True)]
+    for row, cell in zip(rows, cells, strict=True):
+        lines.append(_line(cell, widths))
+        if row.what:
+            lines.append(f"  {row.what}")
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=False))
+    return "  ".join(padded).rstrip()
+
+
+def _cells(row: TrialRow) -> tuple[str, ...]:
+    if row.reason:
+        return (row.trial, f"not applied: {row.reason}")
+    left = [*row.not_cured, *(f"{code} (too short)" for code in row.unclear)]
+    left += [f"{code} (new)" for code in row.brought]
+    numbers = (show(row.peak), show(row.training), show(row.evaluation))
+    return (row.trial, *numbers, " ".join(row.cured) or "-", " ".join(left) or "-")

@@ -1,0 +1,98 @@
+"""The trials beside the plain run: what each change cured, and what it did not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainlint.runtime_checks.detection import Judgement, State, judge
+from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.series import evaluation_groups, last_mean
+
+# What a change to the training can cure; it never cures a line that logs a wrong step.
+CURABLE = ("RUN001", "RUN104", "RUN105", "RUN301")
+PLAIN = "(plain)"
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One row of the table; codes of findings stand in the last four.
+
+    `unclear` are those that the trial's run was too short to judge, `brought` those that only
+    the trial has. `reason` says why a trial could not apply, and is empty otherwise.
+    """
+
+    trial: str
+    peak: float | None = None
+    training: float | None = None
+    evaluation: float | None = None
+    cured: tuple[str, ...] = ()
+    not_cured: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
+    what: str = ""
+    reason: str = ""
+
+
+def trial_rows(plain: Run, trials: Sequence[tuple[str, Run]]) -> list[TrialRow]:
+    """The plain run's row and one for each trial; norms before clipping, losses over ten steps."""
+    judgement = judge(plain)
+    site = next((site for site, _ in evaluation_groups(plain)), None)
+    first = TrialRow(
+        PLAIN,
+        peak_norm(plain),
+        final_loss(plain),
+        _evaluated(plain, site),
+        not_cured=tuple(_codes(judgement)),
+    )
+    return [first, *(_row(name, run, judgement, site) for name, run in trials)]
+
+
+def _row(name: str, run: Run, before: Judgement, site: object) -> TrialRow:
+    if run.trial is None or not run.trial.applied:
+        reason = run.trial.what if run.trial else "the run ended before the change could be made"
+        return TrialRow(name, reason=reason)
+    after = judge(run)
+    states = {code: _state(code, run, before, after) for code in _codes(before)}
+    return TrialRow(
+        name,
+        peak_norm(run),
+        final_loss(run),
+        _evaluated(run, site),
+        cured=tuple(code for code, state in states.items() if state is State.PASSED),
+        not_cured=tuple(code for code, state in states.items() if state is State.FOUND),
+        unclear=tuple(code for code, state in states.items() if state is State.NOT_TRIGGERED),
+        brought=tuple(code for code in _codes(after) if code not in states),
+        what=run.trial.what,
+    )
+
+
+def _codes(judgement: Judgement) -> list[str]:
+    return [code for code in CURABLE if judgement.state(code) is State.FOUND]
+
+
+def _state(code: str, run: Run, before: Judgement, after: Judgement) -> State:
+    """How the detector ended in the trial; no answer where the trial ended before the onset."""
+    finding = next(finding for finding in before.findings if finding.code == code)
+    steps = [fact.step for fact in finding.evidence if fact.step is not None]
+    if after.state(code) is State.PASSED and len(run.steps) <= min(steps, default=0):
+        return State.NOT_TRIGGERED
+    return after.state(code)
+
+
+def peak_norm(run: Run) -> float | None:
+    """The greatest gradient norm before clipping, of steps that were taken; NaN counts as more."""
+    norms = [step.norm for step in run.steps if step.norm is not None and not step.skipped]
+    return max(norms, key=lambda norm: math.inf if math.isnan(norm) else norm, default=None)
+
+
+def final_loss(run: Run) -> float | None:
+    """The mean training loss of the last ten steps."""
+    return last_mean(step.loss for step in run.steps if not step.skipped)
+
+
+def _evaluated(run: Run, site: object) -> float | None:
+    """The last evaluation loss of the line that evaluates most often in the plain run."""
+    losses = [evaluation.loss for evaluation in run.evaluations if evaluation.site == site]
+    return losses[-1] if losses else None
