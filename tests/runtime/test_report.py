@@ -18,7 +18,6 @@ from trainlint.runtime_checks.report import render_report
 from trainlint.runtime_checks.series import last_mean, thin
 from trainlint.runtime_checks.table import trial_rows
 
-
 SCREEN = """\
 30 optimizer steps in 1.0 s on cpu; the script ran to its end
   a pass of 1875 batches was cut to 66

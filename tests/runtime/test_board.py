@@ -1,0 +1,98 @@
+"""The TensorBoard log, read back with TensorBoard's own reader."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from run_builder import epochs, evaluate, new_run, step
+
+from trainlint.finding import Evidence, Finding, Location, Severity
+from trainlint.runtime_checks.board import BoardError, finding_marks, folder_name, write_board
+from trainlint.runtime_checks.record import Run, dump_line
+
+
+def save(run: Run, path: Path) -> Path:
+    lines = [run.start, *run.optimizers.values(), *run.steps, *run.evaluations, run.end]
+    path.write_text("".join(dump_line(line) for line in lines if line is not None))
+    return path
+
+
+def read(folder: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator
+
+
+@pytest.fixture
+def run() -> Run:
+    run = new_run()
+    for number in range(6):
+        step(run, 10.0 + number, 1.0, norm_after=1.0, lrs=[0.5], update_ratio=0.25)
+    evaluate(run, 0.75)
+    return run
+
+
+FINDING = Finding(
+    "RUN104",
+    "exploding-gradients",
+    "it explodes",
+    Severity.ERROR,
+    Location("train.py", 22),
+    evidence=(Evidence("baseline", 1.0), Evidence("norm", 5.0, 4), Evidence("peak", 9.0, 5)),
+)
+
+
+def test_curves_findings_and_trials_are_written(run: Run, tmp_path: Path) -> None:
+    record = save(run, tmp_path / "plain.jsonl")
+    other = save(epochs([1.0], [2.0]), tmp_path / "clip-norm=1.0.jsonl")
+    logs = tmp_path / "logs"
+    for _ in range(2):  # the second call supersedes the first
+        write_board(record, logs, [FINDING], [("clip-norm=1.0", other)])
+    plain = read(logs / "plain")
+    values = {tag: [(e.step, e.value) for e in plain.Scalars(tag)] for tag in plain.scalars.Keys()}
+    assert values["gradient_norm/before_clipping"] == [(n, 10.0 + n) for n in range(6)]
+    assert values["gradient_norm/after_clipping"] == [(n, 1.0) for n in range(6)]
+    assert values["learning_rate"][0] == (0, 0.5)
+    assert values["update_ratio"][5] == (5, 0.25)
+    assert values["loss/training"][0] == (0, 1.0)
+    assert values["loss/evaluation"] == [(6, 0.75)]
+    assert values["findings/RUN104"] == [(4, 1.0)]
+    text = plain.Tensors("findings/RUN104/text_summary")[-1]
+    assert text.step == 4
+    assert text.tensor_proto.string_val[0] == b"train.py:22:1: it explodes"
+    assert [e.value for e in read(logs / "clip-norm=1.0").Scalars("loss/evaluation")] == [2.0]
+
+
+def test_what_cannot_be_written_is_one_line(run: Run, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    with pytest.raises(BoardError, match="was not written") as caught:
+        write_board(save(run, tmp_path / "r.jsonl"), taken, [])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_finding_without_a_step_stands_at_zero() -> None:
+    plain = Finding("TRN001", "x", "m", Severity.ERROR, Location("a.py", 1))
+    assert finding_marks([plain]) == [{"code": "TRN001", "text": "a.py:1:1: m", "step": 0}]
+    assert finding_marks([FINDING])[0]["step"] == 4
+
+
+def test_folder_names_are_tame() -> None:
+    assert folder_name("clip-norm=1.0") == "clip-norm=1.0"
+    assert folder_name("../x y") == "_x_y"
+    assert folder_name("..") == "trial"
+
+
+def test_judging_and_reporting_never_import_torch() -> None:
+    code = (
+        "import sys, trainlint.pairing\n"
+        "from trainlint.runtime_checks import board, detection, export, record, report\n"
+        "detection.judge(record.Run())\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
