@@ -1,0 +1,136 @@
+"""`backward()`: the loss, its line, and whether gradients of an earlier step are added to."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from trainlint.runtime_checks import gradients
+from trainlint.runtime_checks.patching import Patches
+from trainlint.runtime_checks.places import user_site
+from trainlint.runtime_checks.probes import nonfinite
+from trainlint.runtime_checks.readings import Reading
+from trainlint.runtime_checks.record import Backward, Site
+from trainlint.runtime_checks.state import Clipped, OptimizerState, State
+
+
+@dataclass
+class _Before:
+    """An optimizer's witness as the backward begins."""
+
+    optimizer: OptimizerState
+    witness: Any
+    grad: Any
+    version: int
+    norm: Reading | None
+
+
+class Backwards:
+    """Sees every backward that the script asks for; those inside one are part of it."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._running = False
+        self._begin = state.session.guarded(self._begun)
+        self._end = state.session.guarded(self._ended)
+
+    def patched(self, original: Any) -> Any:
+        """`Tensor.backward` or `torch.autograd.backward`; both take what is differentiated first."""
+
+        @functools.wraps(original)
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._running or not self._state.session.here():
+                return original(tensors, *args, **kwargs)
+            before = self._begin(tensors)
+            self._running = True
+            try:
+                result = original(tensors, *args, **kwargs)
+            finally:
+                self._running = False
+            self._end(before)
+            return result
+
+        return backward
+
+    def _begun(self, tensors: Any) -> list[_Before]:
+        state = self._state
+        state.session.happened(state.session.before_backward)
+        self._note_loss(tensors, user_site())
+        state.backwards += 1
+        state.clipped = Clipped()
+        for optimizer in state.optimizers.values():
+            optimizer.backwards += 1
+        return [] if state.stepping else list(self._witnesses())
+
+    def _note_loss(self, tensors: Any, site: Site | None) -> None:
+        state = self._state
+        scalars = [tensors] if isinstance(tensors, torch.Tensor) else list(tensors)
+        known = scalars and all(isinstance(t, torch.Tensor) and t.numel() == 1 for t in scalars)
+        state.loss_scale = state.scaling.of_loss()
+        # Cloned: the script may change it in place before it is fetched.
+        value = sum(t.detach().clone() for t in scalars) if known else None
+        state.loss = state.readings.read([value]) if value is not None else None
+        step, loss, scale = state.session.step, state.loss, state.loss_scale
+
+        def write() -> None:
+            found = loss.values[0] / (scale.values[0] if scale else 1.0) if loss else None
+            state.session.emit(Backward(step, site, found))
+            nonfinite.check_loss(state, step, site, found)
+
+        state.readings.after(write)
+
+    def _witnesses(self) -> Iterator[_Before]:
+        for optimizer in self._state.optimizers.values():
+            witness = optimizer.witness() if optimizer.witness is not None else None
+            if witness is None:
+                continue
+            grad = witness.grad
+            norm = None
+            if grad is not None:
+                norm = self._state.readings.read(gradients.norms([grad]))
+            version = grad._version if grad is not None else 0
+            yield _Before(optimizer, witness, grad, version, norm)
+
+    def _ended(self, witnesses: list[_Before] | None) -> None:
+        """Keep what an accumulation met: once one has begun, every later backward counts too."""
+        for before in witnesses or ():
+            grad = before.witness.grad
+            same = grad is before.grad and (grad is None or grad._version == before.version)
+            if same and not before.optimizer.accumulated:
+                continue
+            before.optimizer.accumulated = True
+            if before.norm is not None:
+                before.optimizer.met.append(before.norm)
+            else:
+                before.optimizer.cleared = True
+
+
+def install(state: State, patches: Patches) -> None:
+    """Patch both ways to call a backward: torch has no hook for it."""
+    backwards = Backwards(state)
+    patches.replace(torch.Tensor, "backward", backwards.patched)
+    patches.replace(torch.autograd, "backward", backwards.patched)
+
+
+def was_stale(state: OptimizerState) -> bool:
+    """Whether the first accumulation since the last step, and all later, met old gradients."""
+    return (
+        bool(state.met)
+        and not state.cleared
+        and all(value > 0 or value != value for reading in state.met for value in reading.values)
+    )
+
+
+def choose_witness(state: OptimizerState, parameters: list[Any], norms: list[float]) -> None:
+    """After a step: the smallest tensor whose gradient was not zero tells the next one."""
+    candidates = [p for p, norm in zip(parameters, norms, strict=True) if norm > 0]
+    witness = min(candidates, key=lambda parameter: parameter.numel(), default=None)
+    state.witness = weakref.ref(witness) if witness is not None else None
+    state.accumulated = state.cleared = False
+    state.met = []
+    state.backwards = 0

@@ -1,0 +1,91 @@
+"""Root modules: those that the script calls itself, not from within another module's forward."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import torch
+from torch.nn.modules import module as hooks
+
+from trainlint.runtime_checks.patching import Patches
+from trainlint.runtime_checks.record import ModelInfo, ParameterInfo
+from trainlint.runtime_checks.state import ModelState, State
+
+_MODAL = (torch.nn.modules.dropout._DropoutNd, torch.nn.modules.batchnorm._NormBase)
+
+
+class Models:
+    """Tells roots by counting how deep in forward calls we are."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._depth = 0
+        self._called = state.session.guarded(self._called_root)
+
+    def enter(self, module: Any, args: Any) -> None:
+        """Before any module's forward."""
+        if not self._state.session.here():
+            return
+        if self._depth == 0:
+            self._called(module)
+        self._depth += 1
+
+    def leave(self, module: Any, args: Any, result: Any) -> None:
+        """After any module's forward, raised or not."""
+        if self._depth and self._state.session.here():
+            self._depth -= 1
+
+    def _called_root(self, module: Any) -> None:
+        state = self._state
+        if module not in state.models:
+            state.models[module] = self._register(module)
+        model = state.models.get(module)
+        if model is None:
+            return
+        state.last_root_trains = module.training
+        if not torch.is_grad_enabled():
+            modal = state.evaluated.get(model.id, False)
+            state.evaluated[model.id] = modal or _in_training_mode(module)
+
+    def _register(self, module: Any) -> ModelState | None:
+        """Describe a root; None for one without parameters, such as a loss."""
+        state = self._state
+        named = list(module.named_parameters())
+        if not named:
+            return None
+        number = state.session.number()
+        layers = dict(module.named_modules())
+        infos = [_describe(name, parameter, layers, state) for name, parameter in named]
+        name = type(module).__name__
+        state.session.emit(ModelInfo(number, name, state.sites.get(module), infos))
+        for name, parameter in named:
+            if parameter not in state.names:
+                state.names[parameter] = (number, name)
+        references = [(name, weakref.ref(parameter)) for name, parameter in named]
+        return ModelState(number, weakref.ref(module), references)
+
+
+def install(state: State, patches: Patches) -> None:
+    """Hook every module's forward."""
+    models = Models(state)
+    patches.keep(hooks.register_module_forward_pre_hook(models.enter))
+    patches.keep(hooks.register_module_forward_hook(models.leave, always_call=True))
+
+
+def _describe(name: str, parameter: Any, layers: dict[str, Any], state: State) -> ParameterInfo:
+    layer = layers.get(name.rpartition(".")[0])
+    # A lazy layer's parameter has no shape before its first call.
+    lazy = torch.nn.parameter.is_lazy(parameter)
+    return ParameterInfo(
+        name=name,
+        shape=[] if lazy else list(parameter.shape),
+        layer=type(layer).__name__,
+        requires_grad=parameter.requires_grad,
+        site=state.sites.get(layer),
+    )
+
+
+def _in_training_mode(module: Any) -> bool:
+    """Whether a Dropout or BatchNorm below this module is in training mode."""
+    return any(part.training for part in module.modules() if isinstance(part, _MODAL))

@@ -1,0 +1,105 @@
+"""What the probes of one watched run share: the record, the counters, the budget.
+
+Torch-free until `Readings` is needed, so that a child can start before its script imports torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from trainlint.runtime_checks.budget import Budget, Stopped
+from trainlint.runtime_checks.record import Line, Note
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Session:
+    """One watched run.
+
+    `step` counts optimizer steps. `before_backward`, `after_step` and `at_end` are called by the
+    probes that see these events; `before_step` gets the optimizer, and may change its gradients
+    (only a trial does).
+    """
+
+    def __init__(self, write: Callable[[Line], None], budget: Budget | None = None) -> None:
+        self._write = write
+        self.budget = budget
+        self.began = budget.began if budget is not None else time.monotonic()
+        self.step = 0
+        self.stopped: str | None = None
+        self.before_backward: list[Callable[[], None]] = []
+        self.before_step: list[Callable[[Any], None]] = []
+        self.after_step: list[Callable[[], None]] = []
+        self.at_end: list[Callable[[], None]] = []
+        # Ends the process at once; the child sets it, for scripts that swallow `Stopped`.
+        self.abandon: Callable[[str], None] | None = None
+        self._pid = os.getpid()
+        self._thread = threading.get_ident()
+        self._noted: set[str] = set()
+        self._numbers = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.began
+
+    def here(self) -> bool:
+        """False in a forked child and in other threads: they are not what is watched."""
+        return threading.get_ident() == self._thread and os.getpid() == self._pid
+
+    def number(self) -> int:
+        """A new number for a model, optimizer, loader or writer."""
+        self._numbers += 1
+        return self._numbers
+
+    def emit(self, line: Line) -> None:
+        """Write one line of the record."""
+        if os.getpid() == self._pid:
+            self._write(line)
+
+    def note(self, text: str) -> None:
+        """Write a note, once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self.emit(Note(text))
+
+    def guarded(self, function: F) -> F:
+        """A probe that never disturbs the script: its own errors become a note."""
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                self.note(f"not measured ({function.__name__}): {type(error).__name__}: {error}")
+                return None
+
+        return wrapper  # type: ignore[return-value]
+
+    def check_budget(self) -> None:
+        """Raise `Stopped` once the budget is spent; called where unwinding the script is safe."""
+        reason = self.stopped or (self.budget.spent(self.step) if self.budget else None)
+        if reason is not None:
+            self.stop(reason)
+
+    def stop(self, reason: str) -> None:
+        """End the script; a script that goes on after the first time loses its process."""
+        if self.stopped is not None and self.abandon is not None:
+            self.abandon(self.stopped)
+        self.stopped = self.stopped or reason
+        raise Stopped(self.stopped)
+
+    def happened(self, actions: list[Callable[[], None]]) -> None:
+        """Call what the probes wanted to do at this event."""
+        for action in actions:
+            action()
+
+    def finish(self) -> None:
+        """Tell the probes that nothing more will come."""
+        for action in self.at_end:
+            self.guarded(action)()

@@ -1,0 +1,121 @@
+"""What is known of the script's objects: models, optimizers, where they were made."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainlint.runtime_checks.identity import IdentityMap
+from trainlint.runtime_checks.readings import Reading, Readings
+from trainlint.runtime_checks.record import Site
+from trainlint.runtime_checks.scaling import Scaling
+from trainlint.runtime_checks.session import Session
+
+
+@dataclass
+class ModelState:
+    """A root module that was called."""
+
+    id: int
+    module: weakref.ref[Any]
+    # Qualified names and parameters; weak, since watching must keep nothing alive.
+    parameters: list[tuple[str, weakref.ref[Any]]]
+
+    def live(self) -> Iterator[tuple[str, Any]]:
+        """Name and parameter, of those that still exist."""
+        for name, reference in self.parameters:
+            parameter = reference()
+            if parameter is not None:
+                yield name, parameter
+
+
+@dataclass
+class OptimizerState:
+    """An optimizer, and what happened since its last step; `own` counts its steps."""
+
+    id: int
+    own: int = 0
+    backwards: int = 0
+    # The tensor by which stale gradients are told: small, and with a gradient at the last step.
+    witness: weakref.ref[Any] | None = None
+    # The first accumulation into the witness since the last step has been seen.
+    accumulated: bool = False
+    # Norms of the witness's gradient when that, and every later backward, began.
+    met: list[Reading] = field(default_factory=list)
+    # One of them met no gradient at all: whatever comes, the next step is not stale.
+    cleared: bool = False
+
+
+@dataclass
+class Clipped:
+    """The gradient norms that a clipping call met, until the step that consumes them."""
+
+    norms: dict[int, tuple[Reading, int, Reading | None]] = field(default_factory=dict)
+
+    def before(self, parameter: Any) -> float | None:
+        """Unscaled norm of a parameter's gradient before the first clipping; None: unclipped."""
+        entry = self.norms.get(id(parameter))
+        if entry is None:
+            return None
+        reading, index, scale = entry
+        return reading.values[index] / (scale.values[0] if scale else 1.0)
+
+
+class State:
+    """All that the probes of one run know in common.
+
+    `around` are the global names of a loop that is watched from inside, which may hold functions
+    of torch that were imported before the probes came.
+    """
+
+    def __init__(self, session: Session, around: dict[str, Any] | None = None) -> None:
+        self.around = around
+        self.session = session
+        self.readings = Readings()
+        self.scaling = Scaling(self.readings)
+        self.sites: IdentityMap[Site | None] = IdentityMap()
+        self.models: IdentityMap[ModelState | None] = IdentityMap()
+        # Every live optimizer, stepped or not, in order of making.
+        self.optimizers: IdentityMap[OptimizerState] = IdentityMap()
+        self.names: IdentityMap[tuple[int, str]] = IdentityMap()
+        self.clipped = Clipped()
+        self.loss: Reading | None = None
+        self.loss_scale: Reading | None = None
+        self.backwards = 0
+        self.epoch = 0
+        self.loader: int | None = None
+        # Roots called without a graph since the last training step, and the last root's mode.
+        self.evaluated: dict[int, bool] = {}
+        self.last_root_trains = True
+        # Set while `Optimizer.step` runs: a closure's backward belongs to that step.
+        self.stepping = False
+        # Kinds of `NonFinite` that have been reported.
+        self.nonfinite: set[str] = set()
+
+    def last_loss(self) -> float | None:
+        """Unscaled loss of the last backward; None where it was no scalar."""
+        if self.loss is None:
+            return None
+        return self.loss.values[0] / (self.loss_scale.values[0] if self.loss_scale else 1.0)
+
+    def roots(self) -> list[ModelState]:
+        """The models that have been called and have parameters."""
+        return [model for model in self.models.values() if model is not None]
+
+    def optimizer(self, optimizer: Any) -> OptimizerState:
+        """The state of an optimizer, begun when it is first seen."""
+        state = self.optimizers.get(optimizer)
+        if state is None:
+            state = self.optimizers[optimizer] = OptimizerState(self.session.number())
+        return state
+
+    def holders(self, parameters: list[Any]) -> list[int]:
+        """Numbers of the known optimizers that hold any of these."""
+        wanted = {id(parameter) for parameter in parameters}
+        return [
+            state.id
+            for optimizer, state in self.optimizers.items()
+            if any(id(p) in wanted for group in optimizer.param_groups for p in group["params"])
+        ]
