@@ -8,12 +8,12 @@ from functools import cached_property
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+from trainlint.lint.source import Source
 
 from trainlint.finding import Edit, Location
-from trainlint.lint.lower.names import Names
+from trainlint.lint.lower.scopes import Names
 from trainlint.lint.lower.syntax import statements
 from trainlint.lint.lower.values import Obj, Value
-from trainlint.lint.source import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Loop:
         line, column, _, _ = self.site.script.range(node)
         if not isinstance(body, cst.BaseSuite):
             return self.site.location
-        last = getattr(node, "iter", None) or getattr(node, "test", node)
+        last = node.iter if isinstance(node, cst.For) else getattr(node, "test", node)
         _, _, end_line, end_column = self.site.script.range(last)
         return self.site.script.source.location(line, column, end_line, end_column)
 
@@ -87,7 +87,6 @@ class Condition:
     def periodic(self) -> bool:
         """Whether it is a modulo test, true again and again as a loop runs."""
         return any(getattr(part, "op", "") == "%" for part in _parts(self.value))
-
 
     @property
     def leaves(self) -> bool:
@@ -171,22 +170,60 @@ class Trace:
     events: list[Event] = field(default_factory=list)
 
 
+@dataclass
+class Flow:
+    """All traces of a script; not `complete` where following its calls cost too much."""
+
+    traces: list[Trace]
+    complete: bool
+
+
 @dataclass(eq=False)
 class Script:
-    """One script: its source, names, traces and claims."""
+    """One script: its source, and what it is lowered to."""
 
     source: Source
     module: cst.Module
-    names: Names = field(init=False)
-    traces: list[Trace] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
-    complete: bool = True  # every call of the script's own functions could be followed
+
+    # What follows is worked out when a rule first asks for it: most files need little of it. The
+    # lowering is imported there, since it is written in terms of what this file defines.
+
+    @cached_property
+    def names(self) -> Names:
+        """Scopes, bindings and uses."""
+        from trainlint.lint.lower.names import lower_names
+
+        return lower_names(self.module)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """Values and events, by running the script in the abstract."""
+        from trainlint.lint.lower.interpret import lower_flow
+
+        return lower_flow(self)
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """What comments, docstrings, options and prose say that the code does."""
+        from trainlint.lint.lower.claims import lower_claims
+
+        return list(lower_claims(self))
+
+    @property
+    def traces(self) -> list[Trace]:
+        """One trace per entry: the module's body, and each function that nothing here calls."""
+        return self.flow.traces
+
+    @property
+    def complete(self) -> bool:
+        """Whether every call of the script's own functions could be followed."""
+        return self.flow.complete
 
     @cached_property
     def _positions(self) -> dict[cst.CSTNode, CodeRange]:
         # The provider re-reads the whole tree, so only scripts with something to say pay for it.
         wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
-        return dict(wrapper.resolve(PositionProvider))  # type: ignore[arg-type]
+        return dict(wrapper.resolve(PositionProvider))
 
     def range(self, node: cst.CSTNode) -> tuple[int, int, int, int]:
         """First line, column, last line, end column in `source.code`: lines from 1, columns 0."""

@@ -42,10 +42,12 @@ def updates(script: Script) -> Iterator[Update]:
         for index, event in enumerate(trace.events):
             if event.kind == "backward":
                 last = index
-            elif event.kind == "step" and event.loops and last is not None:
-                if is_optimizer(event.receiver):
-                    between = tuple(trace.events[last + 1 : index])
-                    yield Update(trace, trace.events[last], event, between, event.receiver)
+                continue
+            if event.kind != "step" or not event.loops or last is None:
+                continue
+            if is_optimizer(event.receiver):
+                between = tuple(trace.events[last + 1 : index])
+                yield Update(trace, trace.events[last], event, between, event.receiver)
 
 
 def innermost(event: Event) -> Loop | None:

@@ -13,11 +13,11 @@ import tokenize
 from collections.abc import Iterator
 
 import libcst as cst
+from trainlint.lint.source import Prose
 
 from trainlint.finding import Location
 from trainlint.lint.lower.syntax import docstring_node, string_of
 from trainlint.lint.model import Claim, Script
-from trainlint.lint.source import Prose
 
 # A source without these bytes claims no clipping.
 SCREEN = (b"clip", b"Clip", b"CLIP", b"clamp", "裁剪".encode(), "剪裁".encode(), "截断".encode(),
@@ -70,8 +70,10 @@ _OF_THIS_CODE = re.compile(
         (?:\w+\s+)?(?:code|script|example|program|listing|snippet|training\s+loop|implementation)\b
       | \bwe(?:'ve|\s+have|\s+also|\s+then)?\s+(?:\w+\s+)?
         (?:used|clipped|applied|employed|added|performed|included|use|clip|apply)\b
-      | (?:上述|以上|上面|下面|下述|本|该|这段|此|上文|前面)的?(?:代码|脚本|示例|例子|程序|实例|代码实例|训练循环)
-      | 代码中 | 示例中 | 我们(?:还|也|同时)?(?:使用|采用|应用|进行|加入|添加|做)了 | 并(?:使用|采用|进行)了
+      | (?:上述|以上|上面|下面|下述|本|该|这段|此|上文|前面)的?(?:代码|脚本|示例|例子
+          |程序|实例|代码实例|训练循环)
+      | 代码中 | 示例中 | 我们(?:还|也|同时)?(?:使用|采用|应用|进行|加入|添加|做)了
+      | 并(?:使用|采用|进行)了
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -83,18 +85,18 @@ _PLANS = re.compile(
 )
 
 
-def lower_claims(script: Script) -> None:
-    """Find the claims of a script."""
+def lower_claims(script: Script) -> Iterator[Claim]:
+    """The claims of a script."""
     if not any(screen in script.source.data for screen in SCREEN):
         return
     comments = list(_comments(script.source.code))
     if any(_is_code(text) and "clip" in text for _, _, text in comments):
         return  # someone switched clipping off on purpose, and left the words
-    script.claims.extend(_comment_claims(script, comments))
-    script.claims.extend(_docstring_claims(script))
-    script.claims.extend(_option_claims(script))
+    yield from _comment_claims(script, comments)
+    yield from _docstring_claims(script)
+    yield from _option_claims(script)
     for prose in script.source.prose:
-        script.claims.extend(_prose_claims(script, prose))
+        yield from _prose_claims(script, prose)
 
 
 def clipping_statement(text: str) -> re.Match[str] | None:

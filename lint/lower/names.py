@@ -1,31 +1,16 @@
-"""Names: scopes, what binds in them, what is used, and which uses nothing binds.
-
-Flow does not matter here: a name counts as bound in a scope if anything in it ever binds it.
-"""
+"""The walk that collects a module's scopes, bindings and uses."""
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import libcst as cst
 
+from trainlint.lint.lower.scopes import Names, Scope, Use
 from trainlint.lint.lower.syntax import children, dotted, parameters, target_names
 
 N = TypeVar("N", bound=cst.CSTNode)
-
-# What Python itself binds: in any module, in newer Pythons than the running one, on Windows, in
-# class bodies and methods. `reveal_type` is for type checkers, which leave it in on purpose.
-BUILTINS = frozenset(dir(builtins)) | {
-    "__file__", "__path__", "__cached__", "__annotations__", "__builtins__", "__class__",
-    "__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__dict__",
-    "__conditional_annotations__", "__warningregistry__", "WindowsError", "ExceptionGroup",
-    "BaseExceptionGroup", "EncodingWarning", "PythonFinalizationError", "aiter", "anext",
-    "exit", "quit", "copyright", "credits", "license", "help", "reveal_type", "reveal_locals",
-}  # fmt: skip
-NOTEBOOK_NAMES = frozenset({"display", "get_ipython", "In", "Out", "_", "__", "___", "_dh"})
 
 # Calls that can bind names that no reader sees; the second kind only without an argument.
 _BINDERS = frozenset({"exec", "execfile", "globals"})
@@ -33,71 +18,6 @@ _NAMESPACES = frozenset({"vars", "locals"})
 # A test that asks for one of these decides by version or by existence what may be used.
 _GUARDS = ("sys.version_info", "sys.version", "six.PY2", "six.PY3", "PY2", "PY3", "TYPE_CHECKING",
            "typing.TYPE_CHECKING", "sys.platform", "os.name")  # fmt: skip
-
-
-@dataclass(eq=False)
-class Scope:
-    """A module, class, function, lambda or comprehension, and what it binds."""
-
-    kind: str
-    parent: Scope | None
-    node: cst.CSTNode
-    name: str = ""
-    bindings: dict[str, list[cst.CSTNode]] = field(default_factory=dict)
-    outer: dict[str, Scope] = field(default_factory=dict)  # declared global or nonlocal
-
-    def bind(self, name: str, node: cst.CSTNode) -> None:
-        """Note that `node` binds `name` here, or where `global`/`nonlocal` says."""
-        self.outer.get(name, self).bindings.setdefault(name, []).append(node)
-
-
-@dataclass(frozen=True, eq=False)
-class Use:
-    """One reading of a name."""
-
-    name: str
-    node: cst.Name
-    scope: Scope
-    attribute: str | None  # `relu` in `F.relu`
-    guarded: bool  # the script itself reckons with the name missing, or never evaluates it
-
-
-@dataclass
-class Names:
-    """All scopes and uses of one script."""
-
-    module: Scope
-    uses: list[Use] = field(default_factory=list)
-    scopes: list[Scope] = field(default_factory=list)
-    dynamic: bool = False  # star import, exec, globals(): names may come from anywhere
-    imports: list[cst.Import | cst.ImportFrom] = field(default_factory=list)
-
-    def binds(self, scope: Scope, name: str) -> bool:
-        """Whether a use of `name` in `scope` finds a binding."""
-        current: Scope | None = scope
-        # A class's names are seen in its body only; a comprehension there is let pass, since its
-        # first iterable does see them.
-        while current is not None:
-            visible = current.kind != "class" or current is scope or scope.kind == "comprehension"
-            if visible and name in current.bindings:
-                return True
-            current = current.parent
-        return False
-
-    def unbound(self) -> dict[str, list[Use]]:
-        """Uses that nothing binds, by name, in source order; empty where names are dynamic."""
-        missing: dict[str, list[Use]] = {}
-        if self.dynamic:
-            return missing
-        for use in self.uses:
-            if use.guarded or use.name in BUILTINS or self.binds(use.scope, use.name):
-                continue
-            missing.setdefault(use.name, []).append(use)
-        return missing
-
-    def classes(self) -> list[Scope]:
-        """The class scopes, in source order."""
-        return [scope for scope in self.scopes if scope.kind == "class"]
 
 
 def lower_names(module: cst.Module) -> Names:

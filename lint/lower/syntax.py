@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import libcst as cst
 
@@ -14,7 +14,7 @@ _LAYOUT = ("whitespace", "lpar", "rpar", "lbracket", "rbracket", "lbrace", "rbra
 _SKIPPED = {"header", "footer", "leading_lines", "lines_after_decorators", "semicolon", "equal"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _walked_fields(cls: type[cst.CSTNode]) -> tuple[str, ...]:
     """The fields of a node class that can hold expressions or statements, in source order."""
     return tuple(

@@ -186,9 +186,12 @@ def _parameters_text(update: Update) -> str | None:
         return None
     text = made.site.text.split("(", 1)[1]
     head = text.split(")", 1)[0]
-    return f"{head})" if head.replace(".", "").replace("_", "").isidentifier() is False and (
-        head.endswith(".parameters(")
-    ) else None
+    return (
+        f"{head})"
+        if head.replace(".", "").replace("_", "").isidentifier() is False
+        and (head.endswith(".parameters("))
+        else None
+    )
 
 
 def _clip_function(script: Script) -> str | None:

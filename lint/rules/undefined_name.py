@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding, Severity
-from trainlint.lint.lower.names import NOTEBOOK_NAMES, Use
+from trainlint.lint.lower.scopes import NOTEBOOK_NAMES, Use
 from trainlint.lint.model import Script
 from trainlint.lint.rule import found, rule
 from trainlint.lint.rules.never_imported import is_known_alias

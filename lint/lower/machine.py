@@ -1,0 +1,206 @@
+"""What running a script in the abstract works on: the state, the stacks, and names in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import libcst as cst
+
+from trainlint.lint.lower import known
+from trainlint.lint.lower.scopes import BUILTINS
+from trainlint.lint.lower.syntax import dotted
+from trainlint.lint.lower.values import (
+    STILL,
+    Bound,
+    Choice,
+    Class,
+    Const,
+    Expr,
+    Frame,
+    Func,
+    Map,
+    Obj,
+    Ref,
+    Seq,
+    Value,
+    join,
+    options_of,
+)
+from trainlint.lint.model import Argument, Condition, Event, Loop, Script, Site, Trace
+
+# What every name, attribute and item holds: by frame or object, and by name or key.
+State = dict[tuple[object, object], Value]
+
+# What the evaluation of one script may cost, in nodes: some 200 times a long script's own size.
+BUDGET = 400_000
+DEPTH = 12
+
+CONTENT = "<content>"  # the state's key for what a container holds, changed in place
+SHARED = "<shared>"  # an object that code unseen here may hold, and change
+
+
+class Machine:
+    """State, stacks and events; the classes below it add expressions, calls and statements."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.state: State = {}
+        self.module_frame = Frame(script.module)
+        self.frame = self.module_frame
+        self.trace = Trace(script.module)
+        self.traces: list[Trace] = []
+        self.recording = True
+        self.spent = 0
+        self.loops: list[Loop] = []
+        self.conditions: list[Condition] = []
+        self.contexts: list[str] = []
+        self.path: list[Site] = []
+        self.functions: list[cst.CSTNode] = []
+        self.functions_made: dict[cst.CSTNode, Func] = {}
+        self.followed: set[cst.CSTNode] = set()
+        self.shared_names = {
+            name for scope in script.names.scopes for name in scope.outer
+        }  # declared global or nonlocal: any function may change them
+        self.constants: dict[cst.CSTNode, Const] = {}
+
+    # -- small things --------------------------------------------------------------------------
+
+    def site(self, node: cst.CSTNode) -> Site:
+        return Site(self.script, node)
+
+    def here(self) -> frozenset[Loop]:
+        """The loops that are running: what is made now is made anew in each iteration."""
+        return frozenset(self.loops)
+
+    def run_function(self, function: Func, args: tuple[Argument, ...], node: cst.CSTNode) -> Value:
+        raise NotImplementedError  # pragma: no cover
+
+    def record(
+        self,
+        kind: str,
+        node: cst.CSTNode,
+        *,
+        receiver: Value | None = None,
+        receiver_node: cst.CSTNode | None = None,
+        callee: str = "",
+        args: tuple[Argument, ...] = (),
+        result: Value | None = None,
+    ) -> None:
+        """Note an event, unless this is a trial pass through a loop."""
+        if not self.recording:
+            return
+        text = self.text(receiver_node) if receiver_node is not None else ""
+        self.trace.events.append(
+            Event(
+                kind,
+                self.site(node),
+                receiver or Value(),
+                text,
+                callee,
+                args,
+                tuple(self.loops),
+                tuple(self.conditions),
+                tuple(self.contexts),
+                tuple(self.path),
+                tuple(self.functions),
+                result or Value(),
+            )
+        )
+
+    def text(self, node: cst.CSTNode) -> str:
+        name = dotted(node)
+        return name if name is not None else self.script.module.code_for_node(node)
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> Value:
+        frame: Frame | None = self.frame.outer.get(name, self.frame)
+        while frame is not None:
+            value = self.state.get((frame, name))
+            if value is not None:
+                shared = name in self.shared_names and frame is not self.frame
+                return self.loosened(value) if shared else value
+            frame = frame.parent
+        return Ref(None, f"builtins.{name}") if name in BUILTINS else Value()
+
+    def loosened(self, value: Value) -> Value:
+        """A plain number that others may change: it still has its value, not its standing."""
+        if isinstance(value, (Const, Expr)):
+            return Expr(None if value.varies == STILL else value.varies, "shared", (value,))
+        return value
+
+    def assign_name(self, name: str, value: Value) -> None:
+        self.state[(self.frame.outer.get(name, self.frame), name)] = value
+
+    def mutate(self, value: Value) -> None:
+        """Note that a container's content changes here."""
+        for option in options_of(value):
+            self.state[(option, CONTENT)] = Value(self.here())
+
+    def escape(self, value: Value) -> None:
+        """Code that cannot be seen gets hold of a value: what it holds may change any time."""
+        for option in options_of(value):
+            if isinstance(option, Bound):
+                self.escape(option.receiver)
+            elif isinstance(option, (Seq, Map)):
+                self.state[(option, CONTENT)] = Value()
+                items = option.items if isinstance(option, Seq) else option.items.values()
+                for item in items:
+                    self.escape(item)
+            elif not isinstance(option, (Const, Ref, Expr)):
+                self.state[(option, SHARED)] = Value()
+                self.state[(option, CONTENT)] = Value()
+
+    def attribute_of(self, value: Value, name: str) -> Value:
+        """`value.name`."""
+        if isinstance(value, Choice):
+            found = [self.attribute_of(option, name) for option in value.options]
+            result = found[0]
+            for other in found[1:]:
+                result = join(result, other)
+            return result
+        if isinstance(value, Ref):
+            return Ref(None, known.canonical(f"{value.name}.{name}"))
+        stored = self.state.get((value, name))
+        if stored is not None:
+            return self.loosened(stored) if (value, SHARED) in self.state else stored
+        return self.member_of(value, name)
+
+    def member_of(self, value: Value, name: str) -> Value:
+        cls = value.cls if isinstance(value, Obj) else value if isinstance(value, Class) else None
+        member = cls.find(name) if cls is not None else None
+        if isinstance(member, Func):
+            return self.bind_member(value, member, name)
+        if member is not None:
+            return member
+        if isinstance(value, Obj) and value.kind == "namespace":
+            return self.remembered(value, name, Value(STILL))
+        if isinstance(value, Obj) and name == "module" and value.args:
+            return value.args[0]  # what DataParallel wraps
+        if isinstance(value, Obj) and name in ("grad", "data") and value.kind == "parameters":
+            return Obj(None, "gradient" if name == "grad" else "parameters")
+        return self.remembered(value, name, Bound(None, value, name))
+
+    def bind_member(self, value: Value, member: Func, name: str) -> Value:
+        if "builtins.property" in member.decorators or "functools.cached_property" in (
+            member.decorators
+        ):
+            node = member.node
+            assert node is not None
+            return self.run_function(Func(STILL, node, member.frame, member.owner), (), node)
+        if isinstance(value, Class) or "builtins.staticmethod" in member.decorators:
+            return member
+        return Bound(None, value, name, member)
+
+    def remembered(self, value: Value, name: str, made: Value) -> Value:
+        """The same unknown attribute is the same value each time."""
+        self.state[(value, name)] = made
+        return made
+
+    @contextmanager
+    def under(self, condition: Condition) -> Iterator[None]:
+        """Evaluate under a condition."""
+        self.conditions.append(condition)
+        yield
+        self.conditions.pop()

@@ -1,0 +1,180 @@
+"""Running simple statements: assignments, imports, ways out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from trainlint.lint.lower import known
+from trainlint.lint.lower.calls import Caller
+from trainlint.lint.lower.machine import State
+from trainlint.lint.lower.syntax import dotted
+from trainlint.lint.lower.values import (
+    STILL,
+    Const,
+    Expr,
+    Frame,
+    Map,
+    Obj,
+    Ref,
+    Seq,
+    Value,
+    join,
+    options_of,
+    union_of,
+)
+from trainlint.lint.model import Script
+
+
+@dataclass
+class Exits:
+    """States in which a loop or function was left before its end."""
+
+    states: list[State] = field(default_factory=list)
+    again: list[State] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+
+
+class Statements(Caller):
+    """Simple statements."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(script)
+        self.dead = False
+        self.loop_exits: list[Exits] = []
+        self.returns: list[Exits] = []
+
+    def expression(self, node: cst.Expr) -> None:
+        self.evaluate(node.value)
+
+    def assign(self, node: cst.Assign) -> None:
+        value = self.evaluate(node.value)
+        for target in node.targets:
+            self.assign_to(target.target, value)
+
+    def ann_assign(self, node: cst.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign_to(node.target, self.evaluate(node.value))
+
+    def aug_assign(self, node: cst.AugAssign) -> None:
+        left, right = self.evaluate(node.target), self.evaluate(node.value)
+        op = _AUGMENTED.get(type(node.operator), "?")
+        if isinstance(left, (Seq, Map)):
+            self.mutate(left)
+        varies = union_of([left.varies, right.varies])
+        if isinstance(left, Obj):
+            varies = None
+        self.assign_to(node.target, Expr(varies, op, (left, right)))
+
+    def assign_to(self, target: cst.CSTNode, value: Value) -> None:
+        if isinstance(target, cst.Name):
+            self.assign_name(target.value, value)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            self.unpack(target, value)
+        elif isinstance(target, cst.Attribute):
+            self.assign_attribute(target, value)
+        elif isinstance(target, cst.Subscript):
+            self.assign_item(target, value)
+
+    def assign_attribute(self, target: cst.Attribute, value: Value) -> None:
+        owners = options_of(self.evaluate(target.value))
+        name = target.attr.value
+        for owner in owners:
+            if name == "grad":
+                self.record("set_grad", target, receiver=owner, receiver_node=target.value,
+                            result=value)  # fmt: skip
+            elif len(owners) == 1:
+                self.state[(owner, name)] = value
+            else:
+                self.state[(owner, name)] = join(self.attribute_of(owner, name), value)
+
+    def assign_item(self, target: cst.Subscript, value: Value) -> None:
+        container = self.evaluate(target.value)
+        keys = [self.evaluate_slice(element.slice) for element in target.slice]
+        self.mutate(container)
+        for name in [n for n in self.state if n[0] is container and isinstance(n[1], tuple)]:
+            del self.state[name]
+        if len(keys) == 1 and isinstance(keys[0], Const):
+            self.state[(container, ("item", keys[0].value))] = value
+
+    def unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
+        plain = all(isinstance(element, cst.Element) for element in target.elements)
+        items = value.items if isinstance(value, Seq) else ()
+        fits = plain and len(items) == len(target.elements)
+        for index, element in enumerate(target.elements):
+            if fits:
+                self.assign_to(element.value, items[index])
+            elif isinstance(value, Expr) and value.op == "comprehension":
+                self.assign_to(element.value, value.parts[0])
+            else:
+                self.assign_to(element.value, Value(value.varies))
+
+    def return_(self, node: cst.Return) -> None:
+        value = self.evaluate(node.value) if node.value is not None else Const(STILL, None)
+        if self.returns:
+            self.returns[-1].values.append(value)
+            self.returns[-1].states.append(self.state)
+        self.dead = True
+
+    def raise_(self, node: cst.Raise) -> None:
+        if node.exc is not None:
+            self.evaluate(node.exc)
+        self.dead = True
+
+    def break_(self, node: cst.Break) -> None:
+        if self.loop_exits:
+            self.loop_exits[-1].states.append(self.state)
+        self.dead = True
+
+    def continue_(self, node: cst.Continue) -> None:
+        if self.loop_exits:
+            self.loop_exits[-1].again.append(self.state)
+        self.dead = True
+
+    def assert_(self, node: cst.Assert) -> None:
+        self.evaluate(node.test)
+
+    def delete(self, node: cst.Del) -> None:
+        if isinstance(node.target, cst.Name):
+            self.state.pop((self.frame, node.target.value), None)
+
+    def import_(self, node: cst.Import) -> None:
+        for alias in node.names:
+            name = dotted(alias.name) or ""
+            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+                self.assign_name(alias.asname.name.value, Ref(None, name))
+            else:
+                first = name.split(".")[0]
+                self.assign_name(first, Ref(None, first))
+
+    def import_from(self, node: cst.ImportFrom) -> None:
+        if isinstance(node.names, cst.ImportStar):
+            return
+        package = dotted(node.module) if node.module is not None else ""
+        prefix = "." * len(node.relative) + (package or "")
+        for alias in node.names:
+            bound = alias.asname.name if alias.asname is not None else alias.name
+            if isinstance(bound, cst.Name) and isinstance(alias.name, cst.Name):
+                name = known.canonical(f"{prefix}.{alias.name.value}")
+                self.assign_name(bound.value, Ref(None, name))
+
+    def global_(self, node: cst.Global | cst.Nonlocal) -> None:
+        for item in node.names:
+            name = item.name.value
+            home: Frame | None = self.module_frame
+            if isinstance(node, cst.Nonlocal):
+                home = self.frame.parent
+                while home is not None and (home, name) not in self.state:
+                    home = home.parent
+            self.frame.outer[name] = home or self.module_frame
+
+
+_AUGMENTED: dict[type[cst.CSTNode], str] = {
+    cst.AddAssign: "+",
+    cst.SubtractAssign: "-",
+    cst.MultiplyAssign: "*",
+    cst.DivideAssign: "/",
+    cst.FloorDivideAssign: "//",
+    cst.ModuloAssign: "%",
+}
