@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from trainlint.registry import Entry
 
 
-class UnknownCode(ValueError):
+class UnknownCodeError(ValueError):
     """A selector that no rule or detector answers to."""
 
 
@@ -18,13 +18,13 @@ def _matches(selector: str, code: str) -> bool:
 
 
 def check_selectors(selectors: Iterable[str], entries: Sequence[Entry]) -> None:
-    """Raise UnknownCode, with the nearest known code, for a selector that matches nothing."""
+    """Raise UnknownCodeError, with the nearest known code, for a selector that matches nothing."""
     codes = [entry.code for entry in entries]
     for selector in selectors:
         if not selector or not any(_matches(selector, code) for code in codes):
             near = difflib.get_close_matches(selector, codes, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UnknownCode(f"unknown code {selector!r}{hint} (`trainlint rules` lists them)")
+            raise UnknownCodeError(f"unknown code {selector!r}{hint} (`trainlint rules` lists them)")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""Checks files: each is read, parsed and lowered once, and every wanted rule is asked."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from trainlint.finding import Finding
+from trainlint.lint.files import Problem, Unreadable, discover, read_source
+from trainlint.lint.model import Script
+from trainlint.lint.parse import parse
+from trainlint.lint.rule import apply_rule
+from trainlint.lint.source import Source
+from trainlint.registry import RULES, Entry, load
+from trainlint.selection import Selection
+
+T = TypeVar("T")
+
+# A file without this has no training in it, whatever its framework.
+_TRAINING = b"torch"
+
+# libcst and the lowering recurse as deep as the code is nested; Python stops at 1000 frames, and
+# a thread's usual stack of 8 MiB well before what libcst can take.
+_STACK = 512 * 1024 * 1024
+_RECURSION = 20_000
+
+
+@dataclass
+class Checked:
+    """What checking came to: findings in reading order, and what could not be checked."""
+
+    findings: list[Finding] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    files: int = 0
+
+    def add(self, source: Source, findings: Iterable[Finding]) -> None:
+        """Add one file's findings; its source is kept if there are any."""
+        found = list(findings)
+        if found:
+            self.findings += found
+            self.sources[source.path] = source
+
+
+def check_paths(
+    paths: Sequence[str], selection: Selection, exclude: Sequence[str] = ()
+) -> Checked:
+    """Check files, and the folders' files; a file that cannot be checked stops no other."""
+    return _with_deep_stack(lambda: _check_paths(paths, selection, exclude))
+
+
+def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str]) -> Checked:
+    entries = [entry for entry in load(RULES) if entry in selection]
+    checked = Checked()
+    for path in discover(paths, exclude):
+        if isinstance(path, Problem):
+            checked.problems.append(path)
+            continue
+        checked.files += 1
+        try:
+            source = read_source(path)
+            checked.add(source, _check_source(source, entries, checked.problems))
+        except Unreadable as error:
+            checked.problems.append(Problem.of(str(path), error))
+    checked.findings.sort(key=lambda finding: finding.sort_key)
+    return checked
+
+
+def _check_source(
+    source: Source, entries: Sequence[Entry], problems: list[Problem]
+) -> list[Finding]:
+    wanted = [entry for entry in entries if _may_speak(entry, source.data)]
+    if _TRAINING not in source.data or not wanted:
+        return []
+    script = Script(source, parse(source))
+    findings: list[Finding] = []
+    for entry in wanted:
+        try:
+            findings += apply_rule(entry, script)
+        except RecursionError:
+            problems.append(Problem(source.path, "the code is nested too deeply to be followed"))
+            break
+        except Exception as error:
+            # One broken rule must not hide what the others find.
+            text = f"internal error in {entry.code} ({entry.name}): {type(error).__name__}: {error}"
+            problems.append(Problem(source.path, text, "this is a bug in trainlint: report it"))
+    return findings
+
+
+def _may_speak(entry: Entry, data: bytes) -> bool:
+    return not entry.needs or any(need in data for need in entry.needs)
+
+
+def _with_deep_stack(function: Callable[[], T]) -> T:
+    """Run in a thread whose stack fits deeply nested code."""
+    result: list[T] = []
+    raised: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            result.append(function())
+        except BaseException as error:  # handed on below
+            raised.append(error)
+
+    limit, size = sys.getrecursionlimit(), threading.stack_size(_STACK)
+    sys.setrecursionlimit(max(limit, _RECURSION))
+    try:
+        thread = threading.Thread(target=target, daemon=True)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+        sys.setrecursionlimit(limit)
+    if raised:
+        raise raised[0]
+    return result[0]

@@ -1,0 +1,96 @@
+"""From a source's code to libcst's tree, or to one sentence that says why not."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import re
+import warnings
+
+import libcst as cst
+
+from trainlint.lint.files import Unreadable
+from trainlint.lint.source import Source
+
+# libcst needs minutes and gigabytes of stack for what Python itself refuses as too deep; where
+# one of these is passed, Python is asked first.
+_LONG_LINE = 2_000
+_LARGE = 200_000
+_DEPTH = 60
+
+_PYTHON_2 = re.compile(
+    r"Missing parentheses in call to|multiple exception types must be parenthesized"
+    r"|leading zeros in decimal integer|invalid decimal literal.*0[0-7]+L|<>"
+)
+_TOO_DEEP = "the code is nested too deeply"
+
+
+def parse(source: Source) -> cst.Module:
+    """Parse a source's code; raises Unreadable, with the place in the original file."""
+    if _is_suspicious(source.code):
+        deep = _depth_problem(source.code)
+        if deep is not None:
+            raise deep
+    # The tree is all new, long-lived objects: collecting garbage meanwhile finds none.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return cst.parse_module(source.code)
+    except cst.ParserSyntaxError as error:
+        raise _syntax_problem(source, error) from None
+    except (RecursionError, cst.CSTValidationError) as error:
+        raise Unreadable(_TOO_DEEP if isinstance(error, RecursionError) else str(error)) from None
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _is_suspicious(code: str) -> bool:
+    if len(code) > _LARGE or max(map(len, code.splitlines()), default=0) > _LONG_LINE:
+        return True
+    depth = deepest = 0
+    for bracket in re.findall(r"[()\[\]{}]", code):
+        depth = depth + 1 if bracket in "([{" else max(depth - 1, 0)
+        deepest = max(deepest, depth)
+    return deepest > _DEPTH
+
+
+def _depth_problem(code: str) -> Unreadable | None:
+    """Whether Python itself finds the code too deep; of other errors libcst speaks."""
+    try:
+        _python_tree(code)
+    except (RecursionError, MemoryError):
+        return Unreadable(_TOO_DEEP, hint="Python cannot compile it either")
+    except SyntaxError as error:
+        if "too many nested" in str(error.msg):
+            return Unreadable(_TOO_DEEP, hint="Python cannot compile it either", line=error.lineno)
+    except ValueError:
+        return None
+    return None
+
+
+def _python_tree(code: str) -> ast.AST:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(code)
+
+
+def _syntax_problem(source: Source, error: cst.ParserSyntaxError) -> Unreadable:
+    """Python's own words for the error where it has some: they are better known."""
+    line, column = error.raw_line, error.raw_column + 1
+    message, hint = error.message.split(" @ ")[0], None
+    try:
+        _python_tree(source.code)
+    except SyntaxError as known:
+        message = f"syntax error: {known.msg}"
+        line, column = known.lineno or line, known.offset or column
+        if _PYTHON_2.search(str(known.msg)):
+            hint = "this looks like Python 2; trainlint reads Python 3"
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    else:
+        message = f"syntax that this version of trainlint cannot read ({message})"
+    lines = len(source.code.splitlines()) or 1
+    line, column = min(max(line, 1), lines), max(column, 1)
+    at = source.location(line, column - 1, line, column)
+    return Unreadable(message, hint=hint, line=at.line, column=at.column)

@@ -1,0 +1,114 @@
+"""The command `trainlint`.
+
+Exit codes: 0 nothing found, 1 findings, 2 something could not be checked, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from trainlint._version import __version__
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CODES = "CODES"
+
+
+def _split(context: click.Context, option: click.Parameter, value: Sequence[str]) -> list[str]:
+    """`TRN1,TRN201` and repeated options, as one list."""
+    return [code.strip() for part in value for code in part.split(",") if code.strip()]
+
+
+def _shared(command: F) -> F:
+    """The options that `check` and `run` have in common."""
+    options = [
+        click.option("--select", multiple=True, metavar=CODES, callback=_split,
+                     help="Report only these codes, or codes that begin so (TRN2); ALL for all."),
+        click.option("--ignore", multiple=True, metavar=CODES, callback=_split,
+                     help="Leave these codes out."),
+        click.option("--config", type=click.Path(), metavar="FILE",
+                     help="Read this pyproject.toml instead of the nearest one."),
+        click.option("--output-format", type=click.Choice(["text", "json"]), default="text",
+                     show_default=True, help="For people, or for programs."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="trainlint")
+def main() -> None:
+    """Find the mistakes in PyTorch training scripts: by reading them, and by watching them train.
+
+    Exit codes: 0 nothing found, 1 findings, 2 something could not be checked.
+    """
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATHS]...")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
+@_shared
+def check(paths: tuple[str, ...], **options: Any) -> None:
+    """Read scripts, notebooks, documents and folders, and say what is wrong in them.
+
+    Never runs or imports what it reads. `-` is standard input; without PATHS, the working folder
+    is checked.
+    """
+    from trainlint.commands.check import check_command
+
+    _end(check_command(paths or (os.curdir,), **options))
+
+
+@main.command(context_settings={"ignore_unknown_options": False})
+@click.argument("script", type=click.Path())
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS]...")
+@click.option("--max-steps", type=click.IntRange(min=1), default=300, show_default=True,
+              help="Stop after this many optimizer steps.")  # fmt: skip
+@click.option("--max-seconds", type=click.FloatRange(min=1), default=60.0, show_default=True,
+              help="Stop after this long.")  # fmt: skip
+@click.option("--device", metavar="DEVICE", type=click.Choice(["cpu"]),
+              help="`cpu` hides the GPUs; without it, the script picks.")  # fmt: skip
+@click.option("--trial", "trials", multiple=True, metavar="TRIAL",
+              help="Run again with one change, from the same seeds, and compare: clip-norm=1.0, "
+              "clip-value=0.5, spectral-norm, weight-norm. May be repeated.")  # fmt: skip
+@click.option("--log-dir", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Leave a TensorBoard log here.")  # fmt: skip
+@_shared
+def run(script: str, arguments: tuple[str, ...], **options: Any) -> None:
+    """Run SCRIPT for a short while under observation, and say what goes wrong as it trains.
+
+    The script is run unmodified, as `__main__`, with ARGUMENTS as its own; it is also read, and
+    the report says which of the findings the run confirms.
+    """
+    from trainlint.commands.run import run_command
+
+    _end(run_command(script, arguments, **options))
+
+
+@main.command()
+@click.argument("code")
+def explain(code: str) -> None:
+    """Explain a rule or detector, with an example of the mistake and of the mended code."""
+    from trainlint.commands.manuals import explain_command
+
+    _end(explain_command(code))
+
+
+@main.command()
+@click.option("--output-format", type=click.Choice(["text", "json", "markdown"]), default="text",
+              show_default=True)  # fmt: skip
+def rules(output_format: str) -> None:
+    """List the rules and detectors."""
+    from trainlint.commands.manuals import rules_command
+
+    _end(rules_command(output_format))
+
+
+def _end(status: int) -> None:
+    raise SystemExit(status)
