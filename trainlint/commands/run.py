@@ -1,0 +1,194 @@
+"""`trainlint run`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from trainlint.commands.check import exit_code, wants_color
+from trainlint.commands.settings import Settings, SettingsError, load_settings
+from trainlint.finding import Finding
+from trainlint.lint.engine import check_paths
+from trainlint.lint.files import Problem, Unreadable, read_source
+from trainlint.lint.source import Source
+from trainlint.pairing import pair
+from trainlint.reporters.json import to_json
+from trainlint.reporters.text import render_problem, render_text, summary_line
+from trainlint.runtime_checks.board import BoardError, write_board
+from trainlint.runtime_checks.detection import Judgement, judge
+from trainlint.runtime_checks.export import to_json as run_to_json
+from trainlint.runtime_checks.progress import Progress
+from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.report import render_report
+from trainlint.runtime_checks.runner import Options, RunnerError, observe
+from trainlint.runtime_checks.trials.trial import TrialError, parse_trial
+from trainlint.suppress import suppress
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A run, the trials beside it, and the files of their records."""
+
+    run: Run
+    trials: list[tuple[str, Run]]
+    records: list[tuple[str, Path]]
+
+
+def run_command(
+    script: str,
+    arguments: Sequence[str],
+    *,
+    max_steps: int,
+    max_seconds: float,
+    device: str | None,
+    trials: Sequence[str],
+    log_dir: Path | None,
+    select: Sequence[str],
+    ignore: Sequence[str],
+    config: str | None,
+    output_format: str,
+) -> int:
+    """Read the script, watch it run, join the two, report."""
+    settings = load_settings(script, config, select, ignore)
+    _refuse_what_cannot_run(script)
+    for trial in trials:
+        _parse_or_refuse(trial)
+    checked = check_paths([script], settings.selection, ())
+    options = Options(max_steps=max_steps, max_seconds=max_seconds, device=device)
+    with tempfile.TemporaryDirectory(prefix="trainlint-") as folder:
+        observed = _observe(script, arguments, options, trials, Path(folder), output_format)
+        judgement = judge(observed.run)
+        sources = dict(checked.sources)
+        findings = _findings(checked.findings, judgement, observed.run, settings, sources)
+        problems = [*checked.problems, *_log(log_dir, observed, findings)]
+    judgement = replace(judgement, findings=tuple(f for f in findings if f.code[:3] == "RUN"))
+    if output_format == "json":
+        run = run_to_json(observed.run, judgement, observed.trials)
+        click.echo(json.dumps(to_json(findings, problems, run), indent=2, ensure_ascii=False))
+    else:
+        _print_report(observed, judgement, findings, sources, problems)
+    return _exit_code(observed.run, judgement, findings, problems)
+
+
+def _refuse_what_cannot_run(script: str) -> None:
+    path = Path(script)
+    if not path.exists():
+        raise _refusal(f"{script}: no such file")
+    if path.is_dir():
+        raise _refusal(f"{script}: is a folder", "name the script that trains")
+    if path.suffix in (".ipynb", ".md", ".rst", ".txt"):
+        raise _refusal(
+            f"{script}: only Python scripts can be run",
+            "`trainlint check` reads documents and notebooks; in a notebook, use trainlint.watch",
+        )
+
+
+def _parse_or_refuse(trial: str) -> None:
+    try:
+        parse_trial(trial)
+    except TrialError as error:
+        raise _refusal(f"--trial {trial}: {error}") from None
+
+
+def _refusal(message: str, hint: str | None = None) -> SettingsError:
+    return SettingsError(f"error: {message}" + (f"\n  help: {hint}" if hint else ""))
+
+
+def _observe(
+    script: str,
+    arguments: Sequence[str],
+    options: Options,
+    trials: Sequence[str],
+    folder: Path,
+    output_format: str,
+) -> Observed:
+    """The plain run, then each trial; none after an interruption, or where nothing trained."""
+
+    def watch(options: Options, record: Path) -> Run:
+        with Progress(options) as progress:
+            # In JSON mode standard output belongs to the result.
+            stdout = sys.stderr if output_format == "json" else None
+            return observe(
+                Path(script), list(arguments), options,
+                record=record, progress=progress, stdout=stdout,
+            )  # fmt: skip
+
+    try:
+        record = folder / "record.jsonl"
+        observed = Observed(watch(options, record), [], [("", record)])
+        for index, trial in enumerate(trials):
+            if not observed.run.steps or _interrupted(observed.run):
+                break
+            record = folder / f"trial{index}.jsonl"
+            run = watch(replace(options, trial=trial), record)
+            if _interrupted(run):
+                break
+            observed.trials.append((trial, run))
+            observed.records.append((trial, record))
+    except RunnerError as error:
+        raise SettingsError(str(error)) from None
+    return observed
+
+
+def _interrupted(run: Run) -> bool:
+    return run.end is not None and run.end.reason == "interrupted"
+
+
+def _findings(
+    static: Sequence[Finding],
+    judgement: Judgement,
+    run: Run,
+    settings: Settings,
+    sources: dict[str, Source],
+) -> list[Finding]:
+    """Both halves' findings, joined, those that were not asked for taken out."""
+    joined = [one for one in pair(static, judgement, run) if settings.wanted(one)]
+    for path in {finding.location.path for finding in joined} - sources.keys():
+        try:
+            sources[path] = read_source(path)
+        except Unreadable:
+            continue  # the finding is shown without its line
+    return suppress(joined, sources)
+
+
+def _log(log_dir: Path | None, observed: Observed, findings: Sequence[Finding]) -> list[Problem]:
+    if log_dir is None:
+        return []
+    (_, plain), *trials = observed.records
+    try:
+        write_board(plain, log_dir, findings, trials)
+    except BoardError as error:
+        return [Problem(str(log_dir), str(error))]
+    return []
+
+
+def _print_report(
+    observed: Observed,
+    judgement: Judgement,
+    findings: Sequence[Finding],
+    sources: dict[str, Source],
+    problems: Sequence[Problem],
+) -> None:
+    color = wants_color()
+    text = render_text(findings, sources, color=color)
+    report = render_report(observed.run, judgement, text, observed.trials, color=color)
+    click.echo("\n" + report, nl=False, color=color)
+    for problem in problems:
+        click.echo(render_problem(problem), err=True)
+    click.echo("\n" + summary_line(findings, problems, 1))
+
+
+def _exit_code(
+    run: Run, judgement: Judgement, findings: Sequence[Finding], problems: Sequence[Problem]
+) -> int:
+    if _interrupted(run):
+        return INTERRUPTED
+    return exit_code(bool(findings), bool(problems) or not (findings or judgement.reached))
