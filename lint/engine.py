@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from trainlint.finding import Finding
 from trainlint.lint.files import Problem, Unreadable, discover, read_source
+from trainlint.lint.source import Source
+
+from trainlint.finding import Finding
 from trainlint.lint.model import Script
 from trainlint.lint.parse import parse
 from trainlint.lint.rule import apply_rule
-from trainlint.lint.source import Source
 from trainlint.registry import RULES, Entry, load
 from trainlint.selection import Selection
 
@@ -45,9 +46,7 @@ class Checked:
             self.sources[source.path] = source
 
 
-def check_paths(
-    paths: Sequence[str], selection: Selection, exclude: Sequence[str] = ()
-) -> Checked:
+def check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str] = ()) -> Checked:
     """Check files, and the folders' files; a file that cannot be checked stops no other."""
     return _with_deep_stack(lambda: _check_paths(paths, selection, exclude))
 

@@ -8,7 +8,6 @@ import re
 import warnings
 
 import libcst as cst
-
 from trainlint.lint.files import Unreadable
 from trainlint.lint.source import Source
 

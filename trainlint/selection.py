@@ -24,7 +24,9 @@ def check_selectors(selectors: Iterable[str], entries: Sequence[Entry]) -> None:
         if not selector or not any(_matches(selector, code) for code in codes):
             near = difflib.get_close_matches(selector, codes, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UnknownCodeError(f"unknown code {selector!r}{hint} (`trainlint rules` lists them)")
+            raise UnknownCodeError(
+                f"unknown code {selector!r}{hint} (`trainlint rules` lists them)"
+            )
 
 
 @dataclass(frozen=True)

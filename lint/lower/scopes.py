@@ -82,6 +82,15 @@ class Names:
             missing.setdefault(use.name, []).append(use)
         return missing
 
+    def around(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+        """A function or class, and those around it, innermost first."""
+        scope = next((scope for scope in self.scopes if scope.node is node), None)
+        found = []
+        while scope is not None:
+            found.append(scope.node)
+            scope = scope.parent
+        return found
+
     def classes(self) -> list[Scope]:
         """The class scopes, in source order."""
         return [scope for scope in self.scopes if scope.kind == "class"]

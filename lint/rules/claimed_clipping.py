@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+
+import libcst as cst
 
 from trainlint.finding import Finding, Fix
 from trainlint.lint.lower.claims import SCREEN
@@ -67,7 +70,7 @@ def claimed_clipping(script: Script) -> Iterator[Finding]:
         return
     loops = [update for update in updates(script) if not _hidden(update)]
     for claim in claims:
-        update = next((u for u in loops if _speaks_of(claim, u)), None)
+        update = next((u for u in loops if _speaks_of(script, claim, u)), None)
         if update is not None and (claim.where != "option" or not _is_read(script, claim)):
             yield _finding(script, claim, update)
             return  # one mistake, however often it is described
@@ -127,28 +130,17 @@ def _hidden(update: Update) -> bool:
     return False
 
 
-def _speaks_of(claim: Claim, update: Update) -> bool:
+def _speaks_of(script: Script, claim: Claim, update: Update) -> bool:
     """Whether a claim stands where it can mean this loop."""
     if claim.scope is None or claim.where == "option":
         return True
-    return claim.scope in update.functions or claim.scope in {
-        function.owner.node
-        for function in _owners(update)
-        if function.owner is not None
-    }  # fmt: skip
-
-
-def _owners(update: Update) -> list[Func]:
-    receivers = (arg.value for event in (update.step,) for arg in event.args)
-    return [value for value in receivers if isinstance(value, Func)]
+    return any(claim.scope in script.names.around(function) for function in update.functions)
 
 
 def _is_read(script: Script, claim: Claim) -> bool:
     """Whether the value of an option goes anywhere: then it may reach what clips."""
     name = claim.text.lstrip("-").replace("-", "_")
-    return any(name in use.name for use in script.names.uses) or name in script.source.code.replace(
-        claim.text, ""
-    )
+    return name in script.source.code.replace(claim.text, "")
 
 
 def _finding(script: Script, claim: Claim, update: Update) -> Finding:
@@ -182,16 +174,13 @@ def _fix(script: Script, update: Update) -> Fix | None:
 def _parameters_text(update: Update) -> str | None:
     """`net.parameters()`, as the optimizer was given it, where the loop sees the same names."""
     made = update.optimizer
-    if not isinstance(made, Obj) or update.step.functions or made.site is None:
+    if not isinstance(made, Obj) or made.site is None or update.step.functions:
         return None
-    text = made.site.text.split("(", 1)[1]
-    head = text.split(")", 1)[0]
-    return (
-        f"{head})"
-        if head.replace(".", "").replace("_", "").isidentifier() is False
-        and (head.endswith(".parameters("))
-        else None
-    )
+    call = made.site.node
+    if not isinstance(call, cst.Call) or not call.args:
+        return None
+    given = made.site.script.module.code_for_node(call.args[0].value)
+    return given if re.fullmatch(r"[\w.]+\.parameters\(\)", given) else None
 
 
 def _clip_function(script: Script) -> str | None:

@@ -50,7 +50,7 @@ def is_known_alias(name: str, attribute: str | None) -> bool:
 
 @rule("TRN002", Severity.ERROR)
 def never_imported(script: Script) -> Iterator[Finding]:
-    """A well-known import is used and missing.
+    """A well-known import is used, and missing.
 
     `F`, `nn`, `np`, `DataLoader` and the like stand for one import in all of the field's code.
     The fix adds it where the script's other imports stand. `F` counts only where each attribute

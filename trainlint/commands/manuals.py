@@ -24,7 +24,9 @@ def explain_command(code: str) -> int:
         wanted.upper(), known, n=1
     )
     hint = f"did you mean {near[0]}? " if near else ""
-    click.echo(f"error: unknown code {code!r}\n  help: {hint}`trainlint rules` lists them", err=True)
+    click.echo(
+        f"error: unknown code {code!r}\n  help: {hint}`trainlint rules` lists them", err=True
+    )
     return 2
 
 
