@@ -68,6 +68,16 @@ def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[s
     return checked
 
 
+def check_source(source: Source, selection: Selection) -> list[Finding]:
+    """The findings of one source, in reading order; raises Unreadable."""
+    entries = [entry for entry in load(RULES) if entry in selection]
+    problems: list[Problem] = []
+    findings = _check_source(source, entries, problems)
+    if problems:
+        raise Unreadable(problems[0].message, problems[0].hint)
+    return sorted(findings, key=lambda finding: finding.sort_key)
+
+
 def _check_source(
     source: Source, entries: Sequence[Entry], problems: list[Problem]
 ) -> list[Finding]:
