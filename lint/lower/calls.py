@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from trainlint.lint.lower import known
@@ -21,8 +23,12 @@ from trainlint.lint.lower.values import (
     Value,
     join,
     options_of,
+    union_of,
 )
 from trainlint.lint.model import Argument
+
+_TENSOR = re.compile(r"torch\.[a-z]\w*$")
+_IN_PLACE = re.compile(r"[a-z]\w*[a-z0-9]_$")
 
 
 class Caller(Evaluator):
@@ -92,7 +98,9 @@ class Caller(Evaluator):
         for value in values:
             if isinstance(value, (Func, Bound)):
                 self.escape(value)
-        result: Value = Obj(None, "output", name, self.site(node), values)
+        # A tensor is what it was made as, until a method changes it; of others nothing is known.
+        varies = union_of([self.here(), self.varies_of(values)]) if _TENSOR.match(name) else None
+        result: Value = Obj(varies, "output", name, self.site(node), values)
         self.record(known.CALL_EVENTS.get(name, "call"), node, callee=name, args=args,
                     result=result)  # fmt: skip
         return result
@@ -184,6 +192,8 @@ class Caller(Evaluator):
         if isinstance(receiver, (Seq, Map)):
             self.mutate(receiver)
             return Value()
+        if _IN_PLACE.match(name):
+            self.mutate(receiver)
         if kind is None and not self.is_known(receiver):
             self.mutate(receiver)
             self.escape(receiver)

@@ -1,0 +1,36 @@
+"""Code whose comments name the findings that are expected on their lines."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from trainlint.finding import Finding
+from trainlint.lint.engine import check_source
+from trainlint.lint.source import Source
+from trainlint.selection import Selection
+
+_MARKER = re.compile(r"# ((?:TRN\d{3}\s*)+)$")
+
+
+def expected(code: str) -> list[tuple[str, int]]:
+    """(code, line) of each marker, by line."""
+    found = []
+    for number, line in enumerate(code.splitlines(), 1):
+        marker = _MARKER.search(line)
+        found += [(name, number) for name in sorted(marker[1].split())] if marker else []
+    return found
+
+
+def check_text(code: str, path: str = "case.py", *select: str) -> list[Finding]:
+    """The findings of the default rules, or of those selected."""
+    source = Source.of_bytes(path, textwrap.dedent(code).encode())
+    return check_source(source, Selection(select))
+
+
+def assert_marked(code: str, path: str = "case.py") -> list[Finding]:
+    """Check that the default rules find what the markers say, and nothing else."""
+    code = textwrap.dedent(code).lstrip("\n")
+    findings = check_text(code, path)
+    assert [(one.code, one.location.line) for one in findings] == expected(code), findings
+    return findings
