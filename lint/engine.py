@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from trainlint.lint.files import Problem, Unreadable, discover, read_source
-from trainlint.lint.source import Source
-
 from trainlint.finding import Finding
+from trainlint.lint.files import discover, read_source
 from trainlint.lint.model import Script
 from trainlint.lint.parse import parse
+from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.rule import apply_rule
+from trainlint.lint.source import Source
 from trainlint.registry import RULES, Entry, load
 from trainlint.selection import Selection
 

@@ -8,12 +8,12 @@ from functools import cached_property
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
-from trainlint.lint.source import Source
 
 from trainlint.finding import Edit, Location
 from trainlint.lint.lower.scopes import Names
 from trainlint.lint.lower.syntax import statements
 from trainlint.lint.lower.values import Obj, Value
+from trainlint.lint.source import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +243,7 @@ class Script:
 
     def insert_line(self, before: int, statement: str) -> Edit | None:
         """Put a line of its own before a line of the code, indented as that one is."""
-        lines = self.source.code.splitlines()
+        lines = self.source.code_lines
         if before > len(lines):
             return None
         indent = lines[before - 1][: len(lines[before - 1]) - len(lines[before - 1].lstrip())]

@@ -8,7 +8,8 @@ import re
 import warnings
 
 import libcst as cst
-from trainlint.lint.files import Unreadable
+
+from trainlint.lint.problem import Unreadable
 from trainlint.lint.source import Source
 
 # libcst needs minutes and gigabytes of stack for what Python itself refuses as too deep; where
@@ -89,7 +90,7 @@ def _syntax_problem(source: Source, error: cst.ParserSyntaxError) -> Unreadable:
         pass
     else:
         message = f"syntax that this version of trainlint cannot read ({message})"
-    lines = len(source.code.splitlines()) or 1
+    lines = len(source.code_lines) or 1
     line, column = min(max(line, 1), lines), max(column, 1)
     at = source.location(line, column - 1, line, column)
     return Unreadable(message, hint=hint, line=at.line, column=at.column)

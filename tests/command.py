@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,20 @@ FIXTURES = ROOT / "fixtures"
 
 
 def trainlint(
-    *arguments: str | Path, cwd: Path | None = None, stdin: bytes = b"", **env: str
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    before: Callable[[], None] | None = None,
+    **env: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m trainlint`; its output as text."""
+    """Run `python -m trainlint`, and `before` in its process first; its output as text."""
     done = subprocess.run(
         [sys.executable, "-m", "trainlint", *map(str, arguments)],
         cwd=cwd or ROOT,
         input=stdin,
         capture_output=True,
         timeout=300,
+        preexec_fn=before,
         env={**os.environ, **env},
         check=False,
     )

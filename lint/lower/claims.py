@@ -13,11 +13,11 @@ import tokenize
 from collections.abc import Iterator
 
 import libcst as cst
-from trainlint.lint.source import Prose
 
 from trainlint.finding import Location
 from trainlint.lint.lower.syntax import docstring_node, string_of
 from trainlint.lint.model import Claim, Script
+from trainlint.lint.source import Prose
 
 # A source without these bytes claims no clipping.
 SCREEN = (b"clip", b"Clip", b"CLIP", b"clamp", "裁剪".encode(), "剪裁".encode(), "截断".encode(),
@@ -186,7 +186,7 @@ def _docstring_claims(script: Script) -> Iterator[Claim]:
 def _inside(script: Script, node: cst.CSTNode, sentence: str) -> Location:
     """Where a sentence stands within a string literal; the literal's start where it is split."""
     first, column, last, end = script.range(node)
-    lines = script.source.code.splitlines()
+    lines = script.source.code_lines
     opening = sentence.strip().splitlines()[0]
     for line in range(first, last + 1):
         at = lines[line - 1].find(opening)

@@ -163,7 +163,7 @@ def _fix(script: Script, update: Update) -> Fix | None:
     if script.source.kind != "python" or function is None or not update.step.receiver_text:
         return None
     line, column, _, _ = script.range(update.step.site.node)
-    if script.source.code.splitlines()[line - 1][:column].strip():
+    if script.source.code_lines[line - 1][:column].strip():
         return None  # the step shares its line with something else
     held = f'(p for group in {update.step.receiver_text}.param_groups for p in group["params"])'
     call = f"{function}({_parameters_text(update) or held}, max_norm=1.0)"

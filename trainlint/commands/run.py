@@ -15,7 +15,8 @@ from trainlint.commands.check import exit_code, wants_color
 from trainlint.commands.settings import Settings, SettingsError, load_settings
 from trainlint.finding import Finding
 from trainlint.lint.engine import check_paths
-from trainlint.lint.files import Problem, Unreadable, read_source
+from trainlint.lint.files import read_source
+from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.source import Source
 from trainlint.pairing import pair
 from trainlint.reporters.json import to_json

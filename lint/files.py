@@ -1,0 +1,206 @@
+"""Which files are checked, and reading one into its `Source`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from trainlint.lint.problem import Problem, Unreadable
+from trainlint.lint.source import Source
+
+STDIN = "-"
+LARGEST = 10 * 1024 * 1024  # bytes; what is larger is generated, or no code at all
+
+# What a folder is searched for. Plain text is read only where it is named.
+_SEARCHED = frozenset({".py", ".ipynb", ".md", ".markdown", ".rst"})
+_READ = _SEARCHED | {".txt", ".pyw"}
+_SKIPPED = frozenset(
+    """
+    .git .hg .svn .bzr .tox .nox .eggs .venv venv node_modules __pycache__ __pypackages__
+    .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints site-packages build dist
+    """.split()
+)
+
+
+# -- discovery ---------------------------------------------------------------------------------
+
+
+def discover(paths: Sequence[str], exclude: Sequence[str] = ()) -> Iterator[str | Problem]:
+    """The files to read, each once, in a stable order; what is named is always taken.
+
+    Folders are searched for Python files, notebooks, Markdown and reST, but for what git ignores
+    and what the patterns of `exclude` (as in .gitignore, from the working folder) match.
+    """
+    search = _Search(GitIgnoreSpec.from_lines(exclude))
+    for path in paths:
+        if path == STDIN:
+            yield path
+        elif os.path.isdir(path):
+            yield from search.folder(path)
+        elif search.is_new(path):
+            yield os.path.normpath(path)
+
+
+@dataclass(frozen=True)
+class _Ignore:
+    """The patterns of one .gitignore, and the folder that they count from."""
+
+    folder: str
+    spec: GitIgnoreSpec
+
+    def says(self, path: str, is_folder: bool) -> bool | None:
+        """Whether a path is ignored; None where no pattern speaks of it."""
+        name = os.path.relpath(path, self.folder).replace(os.sep, "/")
+        return self.spec.check_file(name + "/" if is_folder else name).include
+
+
+class _Search:
+    def __init__(self, exclude: GitIgnoreSpec) -> None:
+        self._seen: set[str] = set()
+        self._exclude = _Ignore(os.getcwd(), exclude)
+
+    def is_new(self, path: str) -> bool:
+        """Whether a path's file or folder is met for the first time, whatever it is called."""
+        real = os.path.realpath(path)
+        new = real not in self._seen
+        self._seen.add(real)
+        return new
+
+    def folder(self, path: str) -> Iterator[str | Problem]:
+        """All files below a folder; a problem where there is none."""
+        found = False
+        for item in self._walk(os.path.normpath(path), _outer_ignores(path)):
+            found = True
+            yield item
+        if not found:
+            yield Problem(path, "no Python, notebook, Markdown or reST file here")
+
+    def _walk(self, folder: str, ignores: tuple[_Ignore, ...]) -> Iterator[str | Problem]:
+        if not self.is_new(folder):
+            return
+        ignores = (*ignores, *_ignores_in(folder))
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield Problem.of(folder, _of_os(error))
+            return
+        for entry in entries:
+            path = os.path.normpath(os.path.join(folder, entry.name))
+            if entry.is_dir():
+                if not self._is_left_out(path, ignores, True) and not _is_skipped(entry):
+                    yield from self._walk(path, ignores)
+            elif Path(entry.name).suffix.lower() not in _SEARCHED:
+                continue
+            elif not self._is_left_out(path, ignores, False) and self.is_new(path):
+                yield path
+
+    def _is_left_out(self, path: str, ignores: tuple[_Ignore, ...], is_folder: bool) -> bool:
+        # The pattern that stands nearest decides, as in git.
+        for ignore in (self._exclude, *reversed(ignores)):
+            said = ignore.says(path, is_folder)
+            if said is not None:
+                return said
+        return False
+
+
+def _is_skipped(entry: os.DirEntry[str]) -> bool:
+    name = entry.name
+    if name in _SKIPPED or name.endswith(".egg-info"):
+        return True
+    return os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
+
+
+def _outer_ignores(folder: str) -> tuple[_Ignore, ...]:
+    """The patterns of the repository's folders above this one, outermost first."""
+    above = []
+    current = os.path.abspath(folder)
+    while not os.path.exists(os.path.join(current, ".git")):
+        parent = os.path.dirname(current)
+        if parent == current:
+            return ()  # no repository: what lies above is not ours to obey
+        current = parent
+        above.append(current)
+    own = _read_ignore(os.path.join(current, ".git", "info", "exclude"), current)
+    return (*own, *(ignore for parent in reversed(above) for ignore in _ignores_in(parent)))
+
+
+def _ignores_in(folder: str) -> tuple[_Ignore, ...]:
+    return _read_ignore(os.path.join(folder, ".gitignore"), folder)
+
+
+def _read_ignore(path: str, folder: str) -> tuple[_Ignore, ...]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return (_Ignore(os.path.abspath(folder), GitIgnoreSpec.from_lines(file)),)
+    except (OSError, ValueError):
+        return ()
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+def read_source(path: str) -> Source:
+    """Read a file, `-` for standard input; raises Unreadable."""
+    if path == STDIN:
+        return Source.of_bytes("<stdin>", sys.stdin.buffer.read())
+    return make_source(path, _read(path))
+
+
+def make_source(path: str, data: bytes) -> Source:
+    """The source that a file's bytes are, by the kind that its name tells; raises Unreadable."""
+    return _maker(path, data)(path, data)
+
+
+def _maker(path: str, data: bytes) -> Callable[[str, bytes], Source]:
+    suffix = Path(path).suffix.lower()
+    if suffix in (".py", ".pyw"):
+        return Source.of_bytes
+    if suffix == ".ipynb":
+        from trainlint.lint.notebooks import read_notebook
+
+        return read_notebook
+    if suffix in _READ:
+        from trainlint.lint.documents import read_document
+
+        return read_document
+    if data.startswith(b"#!") and b"python" in data.split(b"\n", 1)[0]:
+        return Source.of_bytes
+    raise Unreadable(
+        "not a kind of file that trainlint reads",
+        "it reads Python files, notebooks, Markdown, reST and plain text",
+    )
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Unreadable("not a regular file")
+            if status.st_size > LARGEST:
+                size = status.st_size / 1024 / 1024
+                raise Unreadable(f"{size:.0f} MB: larger than the 10 MB that trainlint reads")
+            return file.read()
+    except OSError as error:
+        raise _of_os(error) from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for someone to write into a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _of_os(error: OSError) -> Unreadable:
+    messages = {
+        errno.ENOENT: "no such file",
+        errno.EACCES: "permission denied",
+        errno.ELOOP: "a link that leads back to itself",
+    }
+    return Unreadable(messages.get(error.errno or 0) or (error.strerror or str(error)).lower())
