@@ -215,7 +215,10 @@ def test_problems_in_json(tmp_path: Path) -> None:
     assert done.returncode == 2
     result = json.loads(done.stdout)
     assert result["findings"] == []
-    assert [(one["path"], one["line"]) for one in result["problems"]] == [("y.py", 2), ("z.py", None)]
+    assert [(one["path"], one["line"]) for one in result["problems"]] == [
+        ("y.py", 2),
+        ("z.py", None),
+    ]
 
 
 def test_standard_input() -> None:

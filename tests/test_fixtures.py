@@ -10,8 +10,6 @@ from command import FIXTURES, findings_of, trainlint
 from marked import expected
 
 
-
-
 @pytest.mark.parametrize("name", ["broken.py", "mended.py", "exploding.py", "overfitting.py"])
 def test_check(name: str) -> None:
     done = trainlint("check", FIXTURES / name, "--output-format", "json")
@@ -81,9 +79,11 @@ def test_run_overfitting() -> None:
     result = json.loads(done.stdout)
     assert [one["code"] for one in result["findings"]] == ["RUN301"]
     (finding,) = result["findings"]
-    line = (FIXTURES / "overfitting.py").read_text(encoding="utf-8").splitlines()[
-        finding["location"]["line"] - 1
-    ]
+    line = (
+        (FIXTURES / "overfitting.py")
+        .read_text(encoding="utf-8")
+        .splitlines()[finding["location"]["line"] - 1]
+    )
     assert "criterion(model(x), y).item()" in line
 
 

@@ -12,7 +12,6 @@ from trainlint.registry import DETECTORS, RULES, Entry, load
 from trainlint.selection import Selection
 
 
-
 EXAMPLES = [
     pytest.param(entry, example, id=f"{entry.code}-{'bad' if example.bad else 'good'}{index}")
     for entry in load(RULES)

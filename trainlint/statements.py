@@ -23,11 +23,18 @@ def spans(path: str) -> dict[int, Span]:
     """
     try:
         with tokenize.open(path) as file:
-            text = file.read()
+            return spans_of(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return {}
+
+
+def spans_of(code: str) -> dict[int, Span]:
+    """The same for code at hand."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+            tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     found: dict[int, Span] = {}
     for first, last in _statements(tree):
