@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gc
 import re
+import sys
 import warnings
 
 import libcst as cst
@@ -17,6 +18,7 @@ from trainlint.lint.source import Source
 _LONG_LINE = 2_000
 _LARGE = 200_000
 _DEPTH = 60
+_PYTHONS_LIMIT = 1000
 
 _PYTHON_2 = re.compile(
     r"Missing parentheses in call to|multiple exception types must be parenthesized"
@@ -46,7 +48,7 @@ def parse(source: Source) -> cst.Module:
 
 
 def _is_suspicious(code: str) -> bool:
-    if len(code) > _LARGE or max(map(len, code.splitlines()), default=0) > _LONG_LINE:
+    if len(code) > _LARGE or _longest_line(code) > _LONG_LINE:
         return True
     depth = deepest = 0
     for bracket in re.findall(r"[()\[\]{}]", code):
@@ -55,8 +57,14 @@ def _is_suspicious(code: str) -> bool:
     return deepest > _DEPTH
 
 
+def _longest_line(code: str) -> int:
+    return max(map(len, code.split("\n")))
+
+
 def _depth_problem(code: str) -> Unreadable | None:
     """Whether Python itself finds the code too deep; of other errors libcst speaks."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(_PYTHONS_LIMIT)  # Python measures the depth of code by it
     try:
         _python_tree(code)
     except (RecursionError, MemoryError):
@@ -66,6 +74,8 @@ def _depth_problem(code: str) -> Unreadable | None:
             return Unreadable(_TOO_DEEP, hint="Python cannot compile it either", line=error.lineno)
     except ValueError:
         return None
+    finally:
+        sys.setrecursionlimit(limit)
     return None
 
 
@@ -93,4 +103,4 @@ def _syntax_problem(source: Source, error: cst.ParserSyntaxError) -> Unreadable:
     lines = len(source.code_lines) or 1
     line, column = min(max(line, 1), lines), max(column, 1)
     at = source.location(line, column - 1, line, column)
-    return Unreadable(message, hint=hint, line=at.line, column=at.column)
+    return Unreadable(message, hint, at.line, at.column, at.cell)

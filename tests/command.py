@@ -27,7 +27,7 @@ def trainlint(
         cwd=cwd or ROOT,
         input=stdin,
         capture_output=True,
-        timeout=300,
+        timeout=120,
         preexec_fn=before,
         env={**os.environ, **env},
         check=False,

@@ -64,10 +64,7 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
     "unclosed bracket": (_write("x.py", "import torch\nx = (1,\n"), "x.py:2"),
     "bad indentation": (_write("x.py", "import torch\nif x:\npass\n"), "x.py:3"),
     "Python 2": (_write("x.py", "import torch\nprint 'epoch', 1\n"), "Python 2"),
-    "Python 2, except": (
-        _write("x.py", "import torch\ntry:\n    pass\nexcept IOError, e:\n    pass\n"),
-        "Python 2",
-    ),
+    "Python 2, exec": (_write("x.py", "import torch\nexec 'x = 1'\n"), "Python 2"),
     "a merge conflict": (_write("x.py", "import torch\n<<<<<<< HEAD\nx = 1\n"), "x.py:2:1"),
     "deep brackets": (
         _write("x.py", "import torch\nx = " + "[" * 5000 + "]" * 5000 + "\n"),
@@ -188,7 +185,7 @@ def test_bad_configuration(text: str, message: str, tmp_path: Path) -> None:
         (["check", "x.py", "--output-format", "xml"], "xml"),
         (["check", "x.py", "--config", "none.toml"], "none.toml"),
         (["check", "--unknown"], "--unknown"),
-        (["explain", "TRN01"], "did you mean TRN0"),
+        (["explain", "TRN01"], "did you mean TRN00"),
         (["explain", "undefined-nam"], "did you mean undefined-name"),
         (["run"], "SCRIPT"),
         (["run", "none.py"], "none.py: no such file"),

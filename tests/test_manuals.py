@@ -11,7 +11,6 @@ from trainlint.manual import Example
 from trainlint.registry import DETECTORS, RULES, Entry, load
 from trainlint.selection import Selection
 
-
 EXAMPLES = [
     pytest.param(entry, example, id=f"{entry.code}-{'bad' if example.bad else 'good'}{index}")
     for entry in load(RULES)

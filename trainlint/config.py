@@ -57,7 +57,7 @@ def load_config(start: str, given: str | None, entries: Sequence[Entry]) -> Conf
     """
     if given is not None:
         return _config(Path(given), _read(Path(given)), entries)
-    folder = Path(start).resolve()
+    folder = Path(os.path.realpath(start))
     for parent in (folder, *folder.parents):
         path = parent / NAME
         if path.is_file():
@@ -109,7 +109,7 @@ def _config(path: Path, data: dict[str, Any], entries: Sequence[Entry]) -> Confi
         check_selectors(codes, entries)
     except UnknownCodeError as error:
         raise ConfigError(f"{path}: error: {error}") from None
-    return Config(**lists, per_file_ignores=ignores, folder=str(path.resolve().parent))
+    return Config(**lists, per_file_ignores=ignores, folder=os.path.dirname(os.path.realpath(path)))
 
 
 def _strings(path: Path, key: str, value: object) -> tuple[str, ...]:

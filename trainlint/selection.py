@@ -22,11 +22,19 @@ def check_selectors(selectors: Iterable[str], entries: Sequence[Entry]) -> None:
     codes = [entry.code for entry in entries]
     for selector in selectors:
         if not selector or not any(_matches(selector, code) for code in codes):
-            near = difflib.get_close_matches(selector, codes, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(selector, codes)
+            hint = f"; did you mean {near}?" if near else ""
             raise UnknownCodeError(
                 f"unknown code {selector!r}{hint} (`trainlint rules` lists them)"
             )
+
+
+def nearest(wanted: str, known: Sequence[str]) -> str | None:
+    """The known code or name that was most likely meant."""
+    same_block = [code for code in known if code.startswith(wanted.upper()[:4]) and wanted[3:]]
+    close = difflib.get_close_matches(wanted.upper(), same_block, n=1, cutoff=0.4)
+    close = close or difflib.get_close_matches(wanted, known, n=1)
+    return close[0] if close else None
 
 
 @dataclass(frozen=True)

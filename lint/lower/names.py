@@ -171,7 +171,11 @@ class _Walker:
             self.target(node.asname.name)
 
     def except_(self, node: cst.ExceptHandler) -> None:
-        self.visit_optional(node.type)
+        if isinstance(node.type, cst.Tuple) and not node.type.lpar and node.name is None:
+            # `except E, e:` binds e in Python 2, and names a second class from Python 3.14 on.
+            self.guarded(node.type)
+        else:
+            self.visit_optional(node.type)
         if node.name is not None:
             self.target(node.name.name)
         self.visit(node.body)

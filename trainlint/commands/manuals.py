@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Sequence
 
 import click
 
 from trainlint.registry import Entry, load_all
+from trainlint.selection import nearest
 
 
 def explain_command(code: str) -> int:
@@ -20,13 +20,10 @@ def explain_command(code: str) -> int:
             click.echo(_manual(entry), nl=False)
             return 0
     known = [name for entry in entries for name in (entry.code, entry.name)]
-    near = difflib.get_close_matches(wanted, known, n=1) or difflib.get_close_matches(
-        wanted.upper(), known, n=1
-    )
-    hint = f"did you mean {near[0]}? " if near else ""
-    click.echo(
-        f"error: unknown code {code!r}\n  help: {hint}`trainlint rules` lists them", err=True
-    )
+    near = nearest(wanted, known)
+    hint = f"did you mean {near}? " if near else ""
+    click.echo(f"error: unknown code {code!r}", err=True)
+    click.echo(f"  help: {hint}`trainlint rules` lists them", err=True)
     return 2
 
 
