@@ -100,7 +100,7 @@ def _may_be_python(listing: Listing) -> bool:
 
 
 def _without_prompts(listing: Listing) -> Listing:
-    """A session as the code that was typed; without prompts, the block with its indent taken off."""
+    """A session as the code that was typed; another block with its indentation taken off."""
     if any(line.startswith(">>>") for line in listing.lines):
         typed = [
             (_PROMPT.sub("", line), Place(place.line, place.column + min(4, len(line))))

@@ -16,7 +16,6 @@ from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.source import Source
 
 STDIN = "-"
-LARGEST = 10 * 1024 * 1024  # bytes; what is larger is generated, or no code at all
 
 # What a folder is searched for. Plain text is read only where it is named.
 _SEARCHED = frozenset({".py", ".ipynb", ".md", ".markdown", ".rst"})
@@ -184,9 +183,6 @@ def _read(path: str) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise Unreadable("not a regular file")
-            if status.st_size > LARGEST:
-                size = status.st_size / 1024 / 1024
-                raise Unreadable(f"{size:.0f} MB: larger than the 10 MB that trainlint reads")
             return file.read()
     except OSError as error:
         raise _of_os(error) from None

@@ -13,6 +13,9 @@ import libcst as cst
 from trainlint.lint.problem import Unreadable
 from trainlint.lint.source import Source
 
+# Characters; code that is longer is generated, and libcst would take a minute for it.
+_LONGEST = 2_000_000
+
 # libcst needs minutes and gigabytes of stack for what Python itself refuses as too deep; where
 # one of these is passed, Python is asked first.
 _LONG_LINE = 2_000
@@ -29,6 +32,12 @@ _TOO_DEEP = "the code is nested too deeply"
 
 def parse(source: Source) -> cst.Module:
     """Parse a source's code; raises Unreadable, with the place in the original file."""
+    if len(source.code) > _LONGEST:
+        raise Unreadable(
+            f"{len(source.code) / 1e6:.1f} million characters of code: more than the "
+            f"{_LONGEST / 1e6:.0f} million that trainlint reads",
+            "if the file is generated, leave it out with --exclude",
+        )
     if _is_suspicious(source.code):
         deep = _depth_problem(source.code)
         if deep is not None:

@@ -1,4 +1,4 @@
-"""What must stay apart: torch from reading, libcst from the child, the wheel from other packages."""
+"""What must stay apart: torch from reading, libcst from the child, our names from others'."""
 
 from __future__ import annotations
 
@@ -113,6 +113,11 @@ def test_the_wheel_has_one_top_level_name(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"trainlint"}
-    for wanted in ("py.typed", "lint/engine.py", "lint/rules/undefined_name.py",
-                   "runtime_checks/child.py", "runtime_checks/detectors/overfitting.py"):  # fmt: skip
+    for wanted in (
+        "py.typed",
+        "lint/engine.py",
+        "lint/rules/undefined_name.py",
+        "runtime_checks/child.py",
+        "runtime_checks/detectors/overfitting.py",
+    ):
         assert f"trainlint/{wanted}" in names

@@ -40,7 +40,7 @@ class Backwards:
         self._end = state.session.guarded(self._ended)
 
     def patched(self, original: Any) -> Any:
-        """`Tensor.backward` or `torch.autograd.backward`; both take what is differentiated first."""
+        """`Tensor.backward` or `torch.autograd.backward`; both take the tensors first."""
 
         @functools.wraps(original)
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:

@@ -186,7 +186,7 @@ def test_left_alone(code: str) -> None:
     assert_marked(code)
 
 
-def test_what_F_may_mean_decides_its_code() -> None:
+def test_what_the_alias_may_mean_decides_its_code() -> None:
     """`F.to_tensor` is torchvision's: an undefined name, of which no import is known."""
     assert_marked(
         """
