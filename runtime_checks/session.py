@@ -21,9 +21,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Session:
     """One watched run.
 
-    `step` counts optimizer steps. `before_backward`, `after_step` and `at_end` are called by the
-    probes that see these events; `before_step` gets the optimizer, and may change its gradients
-    (only a trial does).
+    `step` counts optimizer steps. `before_root` (with the model that the script calls),
+    `before_backward`, `after_step` and `at_end` are called by the probes that see these events;
+    `before_step` gets the optimizer, and may change its gradients (only a trial does).
     """
 
     def __init__(self, write: Callable[[Line], None], budget: Budget | None = None) -> None:
@@ -32,10 +32,13 @@ class Session:
         self.began = budget.began if budget is not None else time.monotonic()
         self.step = 0
         self.stopped: str | None = None
+        self.before_root: list[Callable[[Any], None]] = []
         self.before_backward: list[Callable[[], None]] = []
         self.before_step: list[Callable[[Any], None]] = []
         self.after_step: list[Callable[[], None]] = []
         self.at_end: list[Callable[[], None]] = []
+        # Told once, after the first step: the device on which the script trains.
+        self.on_device: Callable[[str], None] = lambda device: None
         # Ends the process at once; the child sets it, for scripts that swallow `Stopped`.
         self.abandon: Callable[[str], None] | None = None
         self._pid = os.getpid()
@@ -96,7 +99,7 @@ class Session:
 
     def happened(self, actions: list[Callable[[], None]]) -> None:
         """Call what the probes wanted to do at this event."""
-        for action in actions:
+        for action in list(actions):
             action()
 
     def finish(self) -> None:

@@ -38,6 +38,8 @@ class Models:
 
     def _called_root(self, module: Any) -> None:
         state = self._state
+        for action in list(state.session.before_root):
+            action(module)
         if module not in state.models:
             state.models[module] = self._register(module)
         model = state.models.get(module)

@@ -1,0 +1,268 @@
+"""The watched process: runs a script as `__main__`, observed, within its budget.
+
+Started by the runner as `child RECORD MAX_STEPS MAX_SECONDS DEVICE TRIAL SCRIPT [ARGUMENTS]`; an
+empty DEVICE or TRIAL is none. Never imports libcst, and torch only once the script does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType, TracebackType
+
+from trainlint.runtime_checks.budget import Budget, Stopped
+from trainlint.runtime_checks.imports import after_import
+from trainlint.runtime_checks.install import watching
+from trainlint.runtime_checks.places import claim, is_ours, user_path
+from trainlint.runtime_checks.record import End, Frame, Line, Raised, Start, dump_line
+from trainlint.runtime_checks.session import Session
+from trainlint.runtime_checks.trials.trial import parse_trial
+
+# Seconds past the budget after which the script is interrupted, and given up.
+INTERRUPT_AFTER = 1.0
+GIVE_UP_AFTER = 6.0
+
+
+class OutOfTime(Stopped):
+    """Raised in the script's thread when it does not come to a place where it could end."""
+
+    def __init__(self) -> None:
+        super().__init__("seconds")
+
+
+class Recorder:
+    """Writes lines to the record, each at once: what follows may be the end of the process."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def write(self, line: Line) -> None:
+        """Append one line; nothing from a forked process, and nothing after the end."""
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = isinstance(line, End)
+            os.write(self._file, dump_line(line).encode())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the script; ends the process with the script's own exit status."""
+    record, steps, seconds, device, trial, script, *rest = arguments or sys.argv[1:]
+    recorder = Recorder(record)
+    session = Session(recorder.write, Budget(int(steps), float(seconds)))
+    start = Start(
+        script=os.path.abspath(script),
+        argv=rest,
+        torch="",
+        python=sys.version.split()[0],
+        device=device,
+        max_steps=int(steps),
+        max_seconds=float(seconds),
+        trial=trial or None,
+    )
+    session.emit(start)
+    session.abandon = lambda reason: _abandon(session, reason)
+    _Watchdog(session).start()
+    _follow_start(session, start)
+    status = _Child(session, script, rest, trial).run(device)
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+def _follow_start(session: Session, start: Start) -> None:
+    """Tell the device once it is known; torch's version is added where torch is imported."""
+
+    def on_device(device: str) -> None:
+        version = getattr(sys.modules.get("torch"), "__version__", "")
+        session.emit(replace(start, torch=str(version), device=device))
+
+    session.on_device = on_device
+
+
+class _Child:
+    """One script and what becomes of it."""
+
+    def __init__(self, session: Session, script: str, arguments: list[str], trial: str) -> None:
+        self._session = session
+        self._script = script
+        self._arguments = arguments
+        self._trial = parse_trial(trial) if trial else None
+
+    def run(self, device: str) -> int:
+        """Run it to its end, whatever that is; its exit status."""
+        session = self._session
+        pid = os.getpid()
+        actions = {"torch": _hide_accelerators} if device == "cpu" else {}
+        reason, status = "finished", 0
+        try:
+            with after_import(actions), watching(session, trial=self._trial):
+                try:
+                    self._execute()
+                except Stopped as stopped:
+                    reason = stopped.reason
+                except SystemExit as exit_:
+                    reason, status = "exit", _status_of(exit_)
+                except KeyboardInterrupt:
+                    reason, status = "interrupted", 130
+                except BaseException as error:
+                    reason, status = self._raised(error)
+        finally:
+            if os.getpid() == pid:
+                session.emit(End(reason, session.step, session.seconds, status))
+        return status
+
+    def _execute(self) -> None:
+        """As `python script` would: argv, sys.path and `__main__` are the script's."""
+        path = os.path.abspath(self._script)
+        claim(path)
+        code = compile(Path(path).read_bytes(), self._script, "exec", dont_inherit=True)
+        sys.argv = [self._script, *self._arguments]
+        sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+        main = ModuleType("__main__")
+        main.__file__ = self._script
+        main.__loader__ = SourceFileLoader("__main__", self._script)
+        main.__dict__["__builtins__"] = sys.modules["builtins"]
+        main.__dict__["__cached__"] = None
+        sys.modules["__main__"] = main
+        _run(code, main)
+
+    def _raised(self, error: BaseException) -> tuple[str, int]:
+        session = self._session
+        if session.stopped is not None:
+            return session.stopped, 0  # it stumbled over its own end
+        _print_traceback(error)
+        session.emit(
+            Raised(
+                step=session.step,
+                type=f"{type(error).__module__}.{type(error).__qualname__}",
+                text=_text_of(error),
+                frames=_frames(error),
+                name=getattr(error, "name", None) if isinstance(error, NameError) else None,
+            )
+        )
+        return "raised", 1
+
+
+def _run(code: CodeType, module: ModuleType) -> None:
+    exec(code, module.__dict__)
+
+
+def _status_of(error: SystemExit) -> int:
+    """The exit status that Python gives for a `sys.exit`, whose text it prints."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _hide_accelerators() -> None:
+    """Hide what no environment variable hides: CUDA is hidden by the runner."""
+    import torch
+
+    if hasattr(torch.backends, "mps"):
+        torch.backends.mps.is_available = lambda: False
+
+
+# -- exceptions --------------------------------------------------------------------------------
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def _frames(error: BaseException) -> list[Frame]:
+    """The user's own frames, outermost first; of a syntax error, the line that it names."""
+    found = [
+        Frame(path, line, frame.f_code.co_name)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if (path := user_path(frame.f_code.co_filename)) is not None
+    ]
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        found.append(Frame(os.path.abspath(error.filename), error.lineno, "<module>"))
+    return found
+
+
+def _print_traceback(error: BaseException) -> None:
+    """As Python prints it, without our own frames."""
+    error.__traceback__ = _without_ours(error.__traceback__)
+    sys.stdout.flush()
+    sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    kept = []
+    while trace is not None:
+        if not is_ours(trace.tb_frame.f_code.co_filename):
+            kept.append(trace)
+        trace = trace.tb_next
+    following: TracebackType | None = None
+    for one in reversed(kept):
+        one.tb_next = following
+        following = one
+    return following
+
+
+# -- time --------------------------------------------------------------------------------------
+
+
+def _abandon(session: Session, reason: str) -> None:
+    """End the process at once, with a word; what was measured is in the record."""
+    session.finish()
+    session.emit(End(reason, session.step, session.seconds))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue
+    os._exit(0)
+
+
+class _Watchdog(threading.Thread):
+    """Ends a script that comes to no step and no batch when its time is up."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(name="trainlint watchdog", daemon=True)
+        self._session = session
+        self._script_thread = threading.get_ident()
+
+    def run(self) -> None:
+        """Interrupt first; a script that is deep in native code loses its process."""
+        budget = self._session.budget
+        assert budget is not None
+        self._sleep_until(budget.max_seconds + INTERRUPT_AFTER)
+        if self._session.stopped is None:
+            self._session.stopped = "seconds"
+            _raise_in(self._script_thread, OutOfTime)
+        self._sleep_until(budget.max_seconds + GIVE_UP_AFTER)
+        _abandon(self._session, "seconds")
+
+    def _sleep_until(self, seconds: float) -> None:
+        while (left := seconds - self._session.seconds) > 0:
+            time.sleep(left)
+
+
+def _raise_in(thread: int, error: Callable[[], BaseException]) -> None:
+    """Raise in another thread, at its next bytecode."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+if __name__ == "__main__":
+    main()

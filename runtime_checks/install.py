@@ -1,0 +1,100 @@
+"""Puts all probes in place, as soon as torch is there, and takes every one out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from trainlint.runtime_checks.imports import after_import
+from trainlint.runtime_checks.lines import SeenLines, watch_lines
+from trainlint.runtime_checks.patching import Patches
+from trainlint.runtime_checks.record import Lines
+from trainlint.runtime_checks.session import Session
+from trainlint.runtime_checks.trials.trial import Trial
+
+if TYPE_CHECKING:
+    from trainlint.runtime_checks.state import State
+
+_WRITERS = ("torch.utils.tensorboard", "tensorboardX")
+
+
+@contextmanager
+def watching(
+    session: Session, *, trial: Trial | None = None, around: dict[str, Any] | None = None
+) -> Iterator[None]:
+    """Observe all that happens inside; tell the session's probes at the end.
+
+    `around` are the global names of a loop that is watched from inside.
+    """
+    probes = _Probes(session, trial, around)
+    actions = {"torch": probes.with_torch}
+    actions.update({name: lambda name=name: probes.with_writer(name) for name in _WRITERS})
+    seen = SeenLines()
+    with ExitStack() as stack:
+        stack.enter_context(probes.patches)
+        stack.enter_context(after_import(actions))
+        stack.enter_context(watch_lines(seen))
+        try:
+            yield
+        finally:
+            session.finish()
+            for path, lines in seen.by_path.items():
+                session.emit(Lines(path, sorted(lines)))
+
+
+class _Probes:
+    """What is put in place once a module is imported."""
+
+    def __init__(
+        self, session: Session, trial: Trial | None, around: dict[str, Any] | None
+    ) -> None:
+        self._session = session
+        self._trial = trial
+        self._state: State | None = None
+        self._around = around
+        self.patches = Patches(around)
+
+    def with_torch(self) -> None:
+        """All probes but the writers'."""
+        # Each imports torch, which must be the script's doing.
+        from trainlint.runtime_checks.probes import (
+            backward,
+            births,
+            clip,
+            compiling,
+            device,
+            loading,
+            losses,
+            models,
+            scaler,
+            step,
+            unheld,
+        )
+        from trainlint.runtime_checks.state import State
+
+        state = self._state = State(self._session, self._around)
+        births.install(state, self.patches)
+        models.install(state, self.patches)
+        losses.install(state, self.patches)
+        backward.install(state, self.patches)
+        clip.install(state, self.patches)
+        scaler.install(state, self.patches, step.install(state, self.patches))
+        unheld.install(state)
+        loading.install(state, self.patches)
+        compiling.install(state, self.patches)
+        device.install(state)
+        self._session.at_end.append(state.readings.sync)
+        if self._trial is not None:
+            self._trial.install(state)
+
+    def with_writer(self, name: str) -> None:
+        """The probe of a SummaryWriter."""
+        import sys
+
+        from trainlint.runtime_checks.probes import writer
+
+        if self._state is None:
+            self.with_torch()
+        assert self._state is not None
+        writer.install(self._state, self.patches, sys.modules[name])

@@ -1,0 +1,100 @@
+"""Which lines of the user's files were run: each line is told once, then left alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+from trainlint.runtime_checks.places import user_path
+
+Trace = Callable[[FrameType, str, Any], Any]
+
+
+class SeenLines:
+    """The lines that were run, by absolute path."""
+
+    def __init__(self) -> None:
+        self.by_path: dict[str, set[int]] = {}
+
+    def add(self, path: str, line: int) -> None:
+        """Note one line."""
+        self.by_path.setdefault(path, set()).add(line)
+
+
+@contextmanager
+def watch_lines(seen: SeenLines) -> Iterator[None]:
+    """Collect lines until this context is left; a debugger that is at work is left in peace."""
+    if sys.version_info >= (3, 12):
+        yield from _monitored(seen)
+    else:
+        yield from _traced(seen)
+
+
+if sys.version_info >= (3, 12):
+
+    def _monitored(seen: SeenLines) -> Iterator[None]:
+        """`sys.monitoring` calls once for each line, and never again."""
+        monitoring = sys.monitoring
+        tool = next((n for n in range(5, -1, -1) if monitoring.get_tool(n) is None), None)
+        if tool is None:
+            yield
+            return
+
+        def line(code: CodeType, number: int) -> object:
+            path = user_path(code.co_filename)
+            if path is not None:
+                seen.add(path, number)
+            return monitoring.DISABLE
+
+        monitoring.use_tool_id(tool, "trainlint")
+        monitoring.register_callback(tool, monitoring.events.LINE, line)
+        monitoring.set_events(tool, monitoring.events.LINE)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.register_callback(tool, monitoring.events.LINE, None)
+            monitoring.free_tool_id(tool)
+
+
+def _traced(seen: SeenLines) -> Iterator[None]:
+    """A trace function, for the user's functions only, and none for one that was seen whole."""
+    if sys.gettrace() is not None:
+        yield
+        return
+    waiting: dict[CodeType, set[int] | None] = {}
+
+    def call(frame: FrameType, event: str, arg: Any) -> Trace | None:
+        code = frame.f_code
+        try:
+            unseen = waiting[code]
+        except KeyError:
+            unseen = waiting[code] = _lines_of(code)
+        return line if unseen else None
+
+    def line(frame: FrameType, event: str, arg: Any) -> Trace | None:
+        unseen = waiting[frame.f_code]
+        if event == "line" and unseen:
+            number = frame.f_lineno
+            if number in unseen:
+                unseen.discard(number)
+                path = user_path(frame.f_code.co_filename)
+                if path is not None:
+                    seen.add(path, number)
+        return line if unseen else None
+
+    sys.settrace(call)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
+
+
+def _lines_of(code: CodeType) -> set[int] | None:
+    """The lines of a function of the user's; None for any other."""
+    if user_path(code.co_filename) is None:
+        return None
+    return {number for _, _, number in code.co_lines() if number}

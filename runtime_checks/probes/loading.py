@@ -1,0 +1,120 @@
+"""DataLoader: its passes, cut short where one would take more than its share of the budget."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import dataloader as loading
+
+from trainlint.runtime_checks.identity import IdentityMap
+from trainlint.runtime_checks.patching import Patches
+from trainlint.runtime_checks.places import user_site
+from trainlint.runtime_checks.record import Pass
+from trainlint.runtime_checks.state import State
+
+
+@dataclass
+class _Loader:
+    """A loader and its running pass."""
+
+    number: int
+    length: int | None
+    began: int = 0
+    batches: int = 0
+    training: bool = True
+
+
+class Loading:
+    """Sees the passes; `share` is the most steps, or batches without a step, that one may take."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        budget = state.session.budget
+        self._share = budget.share if budget is not None else None
+        self._loaders: IdentityMap[_Loader] = IdentityMap()
+        self._running: IdentityMap[_Loader] = IdentityMap()
+        self._begin = state.session.guarded(self._begun)
+
+    def iterates(self, original: Any) -> Any:
+        """`DataLoader.__iter__`."""
+
+        @functools.wraps(original)
+        def __iter__(loader: Any) -> Any:  # noqa: N807
+            iterator = original(loader)
+            if self._state.session.here():
+                self._begin(loader, iterator)
+            return iterator
+
+        return __iter__
+
+    def next(self, original: Any) -> Any:
+        """`__next__` of its iterators."""
+
+        @functools.wraps(original)
+        def __next__(iterator: Any) -> Any:  # noqa: N807
+            running = self._running.get(iterator) if self._state.session.here() else None
+            if running is None:
+                return original(iterator)
+            self._state.session.check_budget()
+            if self._is_spent(running):
+                self._cut(running)
+                raise StopIteration
+            running.batches += 1
+            return original(iterator)
+
+        return __next__
+
+    def _begun(self, loader: Any, iterator: Any) -> None:
+        state = self._state
+        known = self._loaders.get(loader)
+        if known is None:
+            known = self._loaders[loader] = _Loader(state.session.number(), _length(loader))
+        known.began, known.batches = state.session.step, 0
+        known.training = torch.is_grad_enabled()
+        self._running[iterator] = known
+        state.epoch += known.training
+        state.loader = known.number
+        state.session.emit(
+            Pass(
+                step=state.session.step,
+                site=user_site(),
+                loader=known.number,
+                length=known.length,
+                batch_size=loader.batch_size if isinstance(loader.batch_size, int) else None,
+                training=known.training,
+            )
+        )
+
+    def _is_spent(self, running: _Loader) -> bool:
+        if self._share is None or running.batches == running.length:
+            return False
+        steps = self._state.session.step - running.began
+        return steps >= self._share or (not steps and running.batches >= self._share)
+
+    def _cut(self, running: _Loader) -> None:
+        kind = "training" if running.training else "evaluation"
+        length = f" of {running.length}" if running.length is not None else ""
+        self._state.session.note(
+            f"{kind} passes over a loader were cut short after {running.batches}{length} batches, "
+            "so that several epochs are seen"
+        )
+
+
+def _length(loader: Any) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:
+        return None  # an IterableDataset
+
+
+def install(state: State, patches: Patches) -> None:
+    """Patch the loader and the class that its iterators have in common."""
+    probe = Loading(state)
+    patches.replace(DataLoader, "__iter__", probe.iterates)
+    base = getattr(loading, "_BaseDataLoaderIter", None)
+    if base is not None:
+        patches.replace(base, "__next__", probe.next)

@@ -1,0 +1,90 @@
+"""Losses computed without a graph: the script's own evaluations."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from trainlint.runtime_checks.patching import Patches
+from trainlint.runtime_checks.places import user_site
+from trainlint.runtime_checks.readings import Reading
+from trainlint.runtime_checks.record import Evaluation, Site
+from trainlint.runtime_checks.state import State
+
+_FUNCTIONS = """
+    cross_entropy nll_loss mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy
+    binary_cross_entropy_with_logits kl_div poisson_nll_loss gaussian_nll_loss ctc_loss
+    hinge_embedding_loss cosine_embedding_loss margin_ranking_loss multi_margin_loss
+    multilabel_margin_loss multilabel_soft_margin_loss soft_margin_loss triplet_margin_loss
+    triplet_margin_with_distance_loss
+    """.split()
+
+
+@dataclass
+class _Sum:
+    """The batches of one evaluation so far, by the line that computed their losses."""
+
+    readings: list[Reading] = field(default_factory=list)
+
+
+class Losses:
+    """Collects losses between two training steps, and writes them as one evaluation per line."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._running = False
+        self._sums: dict[Site | None, _Sum] = {}
+        self._note = state.session.guarded(self._computed)
+
+    def patched(self, original: Any) -> Any:
+        """A loss function of torch's that is noted; one calls another."""
+
+        @functools.wraps(original)
+        def loss(*args: Any, **kwargs: Any) -> Any:
+            if self._running or torch.is_grad_enabled() or not self._state.session.here():
+                return original(*args, **kwargs)
+            self._running = True
+            try:
+                result = original(*args, **kwargs)
+            finally:
+                self._running = False
+            self._note(result)
+            return result
+
+        return loss
+
+    def _computed(self, result: Any) -> None:
+        # Without a model that was called there is nothing that this could be the loss of.
+        if not isinstance(result, torch.Tensor) or not self._state.evaluated:
+            return
+        with torch.no_grad():
+            mean = result.detach().float().mean()
+        sums = self._sums.setdefault(user_site(), _Sum())
+        sums.readings.append(self._state.readings.read([mean.clone()]))
+
+    def close(self) -> None:
+        """Write what was collected: training goes on, or the run ends."""
+        state = self._state
+        models, modes = list(state.evaluated), any(state.evaluated.values())
+        for site, sums in self._sums.items():
+            values = [reading.values[0] for reading in sums.readings]
+            mean = sum(values) / len(values)
+            state.session.emit(
+                Evaluation(state.session.step, site, mean, len(values), models, modes, state.epoch)
+            )
+        self._sums.clear()
+        state.evaluated.clear()
+
+
+def install(state: State, patches: Patches) -> None:
+    """Patch the loss functions; the loss modules call them."""
+    losses = Losses(state)
+    for name in _FUNCTIONS:
+        patches.replace(functional, name, losses.patched)
+    close = state.session.guarded(losses.close)
+    state.session.before_backward.append(close)
+    state.session.at_end.append(close)
