@@ -27,11 +27,12 @@ def encode(value: Any) -> Any:
     if isinstance(value, list):
         return [encode(item) for item in value]
     if dataclasses.is_dataclass(value):
-        return {name: encode(getattr(value, name)) for name in _names(type(value))}
+        kind: Any = type(value)
+        return {name: encode(getattr(value, name)) for name in _names(kind)}
     return value
 
 
-def decode(cls: type[Any], data: dict[str, Any]) -> Any:
+def decode(cls: Any, data: dict[str, Any]) -> Any:
     """An instance of `cls`; raises TypeError or ValueError for data that is none."""
     decoders = _decoders(cls)
     known = {name: decoders[name](value) for name, value in data.items() if name in decoders}
@@ -50,7 +51,7 @@ def _names(cls: type[Any]) -> tuple[str, ...]:
 
 
 @functools.cache
-def _decoders(cls: type[Any]) -> dict[str, Decoder]:
+def _decoders(cls: Any) -> dict[str, Decoder]:
     hints = typing.get_type_hints(cls)
     return {name: _decoder(hints[name]) for name in _names(cls)}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from trainlint.runtime_checks.imports import after_import
+from trainlint.runtime_checks.imports import Action, after_import
 from trainlint.runtime_checks.lines import SeenLines, watch_lines
 from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.record import Lines
@@ -28,8 +30,8 @@ def watching(
     `around` are the global names of a loop that is watched from inside.
     """
     probes = _Probes(session, trial, around)
-    actions = {"torch": probes.with_torch}
-    actions.update({name: lambda name=name: probes.with_writer(name) for name in _WRITERS})
+    actions: dict[str, Action] = {"torch": probes.with_torch}
+    actions.update({name: partial(probes.with_writer, name) for name in _WRITERS})
     seen = SeenLines()
     with ExitStack() as stack:
         stack.enter_context(probes.patches)
@@ -90,8 +92,6 @@ class _Probes:
 
     def with_writer(self, name: str) -> None:
         """The probe of a SummaryWriter."""
-        import sys
-
         from trainlint.runtime_checks.probes import writer
 
         if self._state is None:

@@ -23,9 +23,14 @@ class Patches(ExitStack):
         replaced too: it was imported from `owner` before we came.
         """
         original = getattr(owner, name, None)
+        if original is not None:
+            self.put(owner, name, make(original))
+
+    def put(self, owner: Any, name: str, changed: Any) -> None:
+        """Set `owner.name`, where there is one, to something ready made."""
+        original = getattr(owner, name, None)
         if original is None:
             return
-        changed = make(original)
         self._set(owner, name, changed)
         if self._globals is not None:
             for key in [key for key, value in self._globals.items() if value is original]:

@@ -105,3 +105,13 @@ def _kendall(values: Sequence[float]) -> int:
         for index, earlier in enumerate(values)
         for later in values[index + 1 :]
     )
+
+
+def noise_of(values: Sequence[float]) -> float:
+    """Standard deviation of the noise in a series with a slow trend; 0 for fewer than two values.
+
+    From the median absolute change between neighbours, which for normal noise is 0.954 deviations
+    (0.6745 times the square root of 2).
+    """
+    changes = [abs(after - before) for before, after in pairwise(values)]
+    return statistics.median(changes) / 0.954 if changes else 0.0

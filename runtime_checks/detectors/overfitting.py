@@ -14,6 +14,7 @@ from trainlint.runtime_checks.series import (
     evaluation_groups,
     finite,
     measured,
+    noise_of,
     rising_chance,
     show,
     training_between,
@@ -48,8 +49,9 @@ def overfitting(run: Run, limits: Thresholds) -> Iterator[Result]:
     set against the mean training loss of the steps since the one before. From the lowest
     evaluation loss to the end: the training loss must fall by 2 %, and the evaluation loss rise
     by 10 % (and by 1 % of the first one, so that noise around 0 is nothing). With six evaluations
-    or more, lowest and last are medians of three, and the rise after the lowest must be
-    improbable by chance (Kendall's rank test, 5 %). With fewer, or while it is too short to
+    or more, lowest and last are medians of three, and the rise after the lowest must be five times
+    the noise (by the median change between neighbours: then the loss may have risen and stayed),
+    or improbable by chance (Kendall's rank test, 5 %). With fewer, or while it is too short to
     test, it must not once fall back, and rise by 20 %. Fewer than three evaluations, or a
     minimum that is too recent, cannot tell.
     """
@@ -127,6 +129,8 @@ def _overfits(pairs: Sequence[Pair], turn: Turn, limits: Thresholds) -> bool:
     tail = [pair.evaluation for pair in pairs[turn.index :]]
     # The lowest value itself is left out: being the lowest, it would always seem to rise.
     if len(tail) > TESTABLE:
+        if rise >= limits.evaluation_noise * noise_of([pair.evaluation for pair in pairs]):
+            return True
         return rising_chance(tail[1:]) < limits.significance
     steady = all(before <= after for before, after in pairwise(tail))
     return len(tail) >= 3 and steady and rise >= limits.evaluation_jump * abs(low.evaluation)

@@ -125,4 +125,4 @@ def install(state: State, patches: Patches) -> None:
         if original is not None:
             changed = clips.patched(original, how)
             for module in (clip_grad, torch.nn.utils):
-                patches.replace(module, name, lambda _, changed=changed: changed)
+                patches.put(module, name, changed)

@@ -28,11 +28,10 @@ def install(state: State, patches: Patches) -> None:
             stance("force_eager")
             patches.callback(stance, "default")
         else:
-            import torch._dynamo
+            from torch._dynamo import config
 
-            before = torch._dynamo.config.disable
-            torch._dynamo.config.disable = True
-            patches.callback(setattr, torch._dynamo.config, "disable", before)
+            patches.callback(setattr, config, "disable", config.disable)
+            config.disable = True
 
     force = state.session.guarded(force)
 

@@ -22,5 +22,5 @@ def install(state: State) -> None:
 
 def _name(device: torch.device) -> str:
     if device.type != "cuda":
-        return device.type
-    return f"{device} ({torch.cuda.get_device_name(device)})"
+        return str(device.type)
+    return f"{device} ({torch.cuda.get_device_name(device)!s})"
