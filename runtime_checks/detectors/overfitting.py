@@ -75,21 +75,11 @@ def overfitting(run: Run, limits: Thresholds) -> Iterator[Result]:
 
 def _pairs(run: Run, group: Sequence[Evaluation]) -> list[Pair]:
     """Evaluations whose numbers are finite; one before any training has no partner."""
-    found = [
+    return [
         Pair(evaluation.step, evaluation.loss, training)
         for evaluation, training in zip(group, training_between(run, group), strict=True)
         if training is not None and finite([evaluation.loss])
     ]
-    size = -(-len(found) // MOST) or 1
-    return [_mean(found[index : index + size]) for index in range(0, len(found), size)]
-
-
-def _mean(part: Sequence[Pair]) -> Pair:
-    return Pair(
-        part[-1].step,
-        sum(pair.evaluation for pair in part) / len(part),
-        sum(pair.training for pair in part) / len(part),
-    )
 
 
 @dataclass(frozen=True)
@@ -131,9 +121,16 @@ def _overfits(pairs: Sequence[Pair], turn: Turn, limits: Thresholds) -> bool:
     if len(tail) > TESTABLE:
         if rise >= limits.evaluation_noise * noise_of([pair.evaluation for pair in pairs]):
             return True
-        return rising_chance(tail[1:]) < limits.significance
+        return rising_chance(_averaged(tail[1:])) < limits.significance
     steady = all(before <= after for before, after in pairwise(tail))
     return len(tail) >= 3 and steady and rise >= limits.evaluation_jump * abs(low.evaluation)
+
+
+def _averaged(values: Sequence[float]) -> list[float]:
+    """At most `MOST` values, each the mean of neighbours."""
+    size = -(-len(values) // MOST) or 1
+    parts = (values[index : index + size] for index in range(0, len(values), size))
+    return [sum(part) / len(part) for part in parts]
 
 
 def _message(turn: Turn) -> str:
