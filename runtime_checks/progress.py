@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -16,28 +17,29 @@ _EVERY = 0.2  # seconds between two drawings
 class Progress:
     """Steps of the budget, loss and gradient norm, on standard error; on a terminal only.
 
-    The line is redrawn in place and wiped before the report; what the script prints meanwhile
-    pushes it up, and is never touched.
+    Drawn at the right edge, the cursor put back to where the script left it: what the script
+    prints comes out whole, however it prints.
     """
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._shown = sys.stderr.isatty()
+        self._shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = 0.0
+        self._width = 0
 
     def __enter__(self) -> Progress:
+        self._draw("no step yet")
         return self
 
     def __call__(self, line: Line) -> None:
         """Take in one line of the record."""
         now = time.monotonic()
-        if not self._shown or not isinstance(line, Step) or now - self._drawn < _EVERY:
+        if not isinstance(line, Step) or now - self._drawn < _EVERY:
             return
         self._drawn = now
-        trial = f" ({self._options.trial})" if self._options.trial else ""
-        self._write(
-            f"watching{trial}: step {line.step + 1} of {self._options.max_steps}, "
-            f"{line.seconds:.0f} s, loss {show(line.loss)}, gradient norm {show(line.norm)}"
+        self._draw(
+            f"step {line.step + 1} of {self._options.max_steps}, {line.seconds:.0f} s, "
+            f"loss {show(line.loss)}, gradient norm {show(line.norm)}"
         )
 
     def __exit__(
@@ -46,11 +48,27 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._shown:
-            self._write("")
+        self._write("")
+
+    def _draw(self, text: str) -> None:
+        trial = f" ({self._options.trial})" if self._options.trial else ""
+        self._write(f"watching{trial}: {text}")
 
     def _write(self, text: str) -> None:
-        # Back to the line's start, wipe it, write, and go back: the script's own output, if it
-        # comes next, overwrites the rest.
-        sys.stderr.write(f"\r\x1b[2K{text}\r")
+        if not self._shown:
+            return
+        columns = _columns()
+        text = text[: columns - 1]
+        width = max(len(text), self._width)
+        self._width = len(text)
+        # Save the cursor; go to where this or the last text begins; wipe to the edge; restore.
+        place = max(columns - width + 1, 1)
+        sys.stderr.write(f"\x1b7\x1b[{place}G\x1b[K{text:>{width}}\x1b8")
         sys.stderr.flush()
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
