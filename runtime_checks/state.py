@@ -30,6 +30,14 @@ class ModelState:
             if parameter is not None:
                 yield name, parameter
 
+    def rename(self, module: Any, names: IdentityMap[tuple[int, str]]) -> None:
+        """Take over the parameters that the module has now, and tell their names."""
+        named = list(module.named_parameters())
+        self.parameters = [(name, weakref.ref(parameter)) for name, parameter in named]
+        for name, parameter in named:
+            if parameter not in names:
+                names[parameter] = (self.id, name)
+
 
 @dataclass
 class OptimizerState:

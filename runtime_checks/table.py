@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,13 +47,15 @@ def trial_rows(plain: Run, trials: Sequence[tuple[str, Run]]) -> list[TrialRow]:
         _evaluated(plain, site),
         not_cured=tuple(_codes(judgement)),
     )
-    return [first, *(_row(name, run, judgement, site) for name, run in trials)]
+    return [first, *(_row(name, run, plain, judgement, site) for name, run in trials)]
 
 
-def _row(name: str, run: Run, before: Judgement, site: object) -> TrialRow:
+def _row(name: str, run: Run, plain: Run, before: Judgement, site: object) -> TrialRow:
     if run.trial is None or not run.trial.applied:
         reason = run.trial.what if run.trial else "the run ended before the change could be made"
         return TrialRow(name, reason=reason)
+    if run.raised is not None and plain.raised is None:
+        return TrialRow(name, reason=f"with {run.trial.what}, the script raised {_words(run)}")
     after = judge(run)
     states = {code: _state(code, run, before, after) for code in _codes(before)}
     return TrialRow(
@@ -66,6 +69,13 @@ def _row(name: str, run: Run, before: Judgement, site: object) -> TrialRow:
         brought=tuple(code for code in _codes(after) if code not in states),
         what=run.trial.what,
     )
+
+
+def _words(run: Run) -> str:
+    """The exception that ended a run, its text in one short line."""
+    assert run.raised is not None
+    text = " ".join(run.raised.text.split())
+    return textwrap.shorten(f"{run.raised.type.removeprefix('builtins.')}: {text}", 120)
 
 
 def _codes(judgement: Judgement) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 
 from trainlint.runtime_checks import gradients
 from trainlint.runtime_checks.record import TrialState
+from trainlint.runtime_checks.series import count
 from trainlint.runtime_checks.state import State
 
 
@@ -19,16 +20,23 @@ class ClipTrial:
         self._by_norm = name == "clip-norm"
         self._limit = limit
         self._steps = 0
+        self._failure: str | None = None
 
-    def clip(self, optimizer: Any) -> None:
-        """Before a step."""
+    def before_step(self, optimizer: Any) -> None:
+        """Clip; where torch refuses to, its words are why the trial does not apply."""
+        try:
+            self._clip(optimizer)
+            self._steps += 1
+        except Exception as error:
+            self._failure = f"{type(error).__name__}: {error}"
+
+    def _clip(self, optimizer: Any) -> None:
         limit = self._limit * self._scale(optimizer)
         parameters = gradients.trainable(optimizer)
         if self._by_norm:
             torch.nn.utils.clip_grad_norm_(parameters, limit)
         else:
             torch.nn.utils.clip_grad_value_(parameters, limit)
-        self._steps += 1
 
     def _scale(self, optimizer: Any) -> float:
         """The factor of a GradScaler that the gradients still carry."""
@@ -43,7 +51,9 @@ class ClipTrial:
         """At the end."""
         function = "clip_grad_norm_" if self._by_norm else "clip_grad_value_"
         if self._steps:
-            what = f"{function}({self._limit:g}) before each of {self._steps} steps"
+            what = f"{function}({self._limit:g}) before {count(self._steps, 'step')}"
+        elif self._failure is not None:
+            what = self._failure
         elif self._state.session.step:
             what = "the optimizer computes its gradients within step(), in a closure"
         else:
@@ -54,5 +64,5 @@ class ClipTrial:
 def install(state: State, name: str, limit: float) -> None:
     """Clip before every step from now on."""
     trial = ClipTrial(state, name, limit)
-    state.session.before_step.append(trial.clip)
+    state.session.before_step.append(trial.before_step)
     state.session.at_end.append(trial.tell)
