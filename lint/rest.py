@@ -73,8 +73,10 @@ def _any_role(
 def _everything_known() -> Iterator[None]:
     """Let docutils know any directive and role: projects bring their own, Sphinx's above all."""
     directive, role = directives.directive, roles.role
-    directives.directive = lambda *_: (_AnyDirective, [])
-    roles.role = lambda *_: (_any_role, [])
+    known: Any = directives
+    known.directive = lambda *_: (_AnyDirective, [])
+    known = roles
+    known.role = lambda *_: (_any_role, [])
     try:
         yield
     finally:

@@ -51,7 +51,13 @@ def _link_to_itself(folder: Path) -> str:
 
 
 NOTEBOOK = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}}
-CELL = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+CELL: dict[str, object] = {
+    "cell_type": "code",
+    "id": "a",
+    "metadata": {},
+    "outputs": [],
+    "execution_count": None,
+}
 
 # Name: what makes it, and a part of the message.
 CASES: dict[str, tuple[Callable[[Path], str], str]] = {

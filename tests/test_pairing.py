@@ -71,6 +71,7 @@ def run_of(path: str, *, ran: range = range(1, 22), steps: int = 8, reason: str 
 
 
 def raises(run: Run, kind: str, name: str | None, line: int) -> Run:
+    assert run.start is not None
     run.raised = Raised(0, kind, "it failed", [Frame(run.start.script, line, "<module>")], name)
     return run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_builder import epochs, evaluate, new_run, step
@@ -20,7 +21,7 @@ def save(run: Run, path: Path) -> Path:
     return path
 
 
-def read(folder: Path):
+def read(folder: Path) -> Any:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     accumulator = EventAccumulator(str(folder))

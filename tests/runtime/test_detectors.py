@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from run_builder import (
@@ -51,7 +52,9 @@ from trainlint.runtime_checks.record import (
 INF, NAN = math.inf, math.nan
 
 
-def raised(kind: str = "ValueError", text: str = "bad", *frames: tuple[str, int], name=None) -> Run:
+def raised(
+    kind: str = "ValueError", text: str = "bad", *frames: tuple[str, int], name: str | None = None
+) -> Run:
     run = new_run(reason="raised")
     places = frames or ((SCRIPT, 15),)
     run.raised = Raised(0, kind, text, [Frame(path, line, "f") for path, line in places], name)
@@ -146,7 +149,7 @@ def test_a_run_with_steps_has_reached_training() -> None:
 # RUN101
 
 
-def stale(count: int, steps: int = 10, **changed: object) -> Run:
+def stale(count: int, steps: int = 10, **changed: Any) -> Run:
     run = new_run()
     for index in range(steps):
         step(run, stale=0 < index <= count, **changed)
@@ -173,7 +176,7 @@ def test_stale_needs_some_steps() -> None:
 # RUN102
 
 
-def gradless(count: int, steps: int = 10, **changed: object) -> Run:
+def gradless(count: int, steps: int = 10, **changed: Any) -> Run:
     run = new_run()
     for index in range(steps):
         step(run, norm=0.0, with_grad=0 if index < count else 4, **changed)
@@ -301,12 +304,12 @@ def test_a_first_step_without_gradient_is_no_baseline() -> None:
 def test_clipping_that_holds_an_explosion() -> None:
     hot = [1.0] * 10 + [1e5] * 10
     run = train(new_run(), hot)
-    run.steps = [replace(one, norm_after=min(one.norm, 1.0)) for one in run.steps]
+    run.steps = [replace(one, norm_after=min(one.norm or 0.0, 1.0)) for one in run.steps]
     (finding,) = found(run, "RUN104")
     assert finding.severity is Severity.WARNING
     assert "clipping hides it" in finding.message
     rare = train(new_run(), [1.0] * 10 + ([1e5] + [1.0] * 19) * 5)
-    rare.steps = [replace(one, norm_after=min(one.norm, 1.0)) for one in rare.steps]
+    rare.steps = [replace(one, norm_after=min(one.norm or 0.0, 1.0)) for one in rare.steps]
     assert state(rare, "RUN104") == "passed"
 
 
@@ -381,7 +384,7 @@ def test_non_finite_needs_a_step() -> None:
 # RUN201, RUN204
 
 
-def clipped(norm: float | None = 5.0, steps: int = 10, **changed: object) -> Run:
+def clipped(norm: float | None = 5.0, steps: int = 10, **changed: Any) -> Run:
     run = new_run()
     for _ in range(steps):
         clip(run, norm, **changed)

@@ -335,7 +335,7 @@ def test_a_child_that_cannot_start_is_an_error(runs: Runs, monkeypatch: pytest.M
     monkeypatch.setattr(runner, "_BOOTSTRAP", "raise SystemExit(9)")
     with pytest.raises(RunnerError, match="status 9 before the script began"):
         runs("print()")
-    monkeypatch.setattr(runner.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(RunnerError, match="could not be started"):
         runs("print()")
 
@@ -406,7 +406,13 @@ def test_ctrl_c_ends_both(tmp_path: Path) -> None:
 
 
 def test_a_script_that_handles_ctrl_c_may_tidy_up(tmp_path: Path) -> None:
-    code = READY + "try: time.sleep(60)\nexcept KeyboardInterrupt: print('saved', flush=True)\n"
+    code = """
+        try:
+            print(os.getpid(), flush=True)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print('saved', flush=True)
+        """
     status, rest, left = _driven(tmp_path, code, signal.SIGINT)
     assert (status, rest, left) == (0, "saved\nended interrupted\n", False)
 

@@ -345,7 +345,7 @@ def test_a_frozen_layer_stays_as_it_is() -> None:
 
 
 def test_shared_weights_are_left_alone() -> None:
-    class Tied(nn.Module):
+    class Tied(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.encode, self.middle, self.decode = (nn.Linear(8, 8) for _ in range(3))

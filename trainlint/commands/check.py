@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 
 import click
@@ -46,6 +48,4 @@ def exit_code(findings: bool, problems: bool) -> int:
 
 def wants_color() -> bool:
     """Colours on a terminal only, and not where NO_COLOR asks for none (no-color.org)."""
-    import os
-
-    return click.get_text_stream("stdout").isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
