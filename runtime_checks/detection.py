@@ -43,13 +43,13 @@ class Thresholds:
     clip_strong: float = 0.1
     evaluations: int = 3
     evaluation_rise: float = 0.1
-    evaluation_jump: float = 0.2  # asked of a series too short for a test
+    evaluation_jump: float = 0.3  # asked of a series too short for a test
     # The lowest of 24 values of pure noise lies two deviations below their mean; medians of three
     # at both ends differ by some 3.3 at most.
     evaluation_noise: float = 5.0
     evaluation_floor: float = 0.01  # of the first evaluation's loss
     training_fall: float = 0.02
-    significance: float = 0.05
+    significance: float = 0.01
     log_stalls: int = 2
     log_share: float = 0.5
     log_falls: int = 2

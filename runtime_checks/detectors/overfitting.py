@@ -21,10 +21,10 @@ from trainlint.runtime_checks.series import (
 )
 
 # From this many evaluations on, single values are smoothed by medians of three and the rise is
-# tested; below, no test can reach 5 % (three values have six orders).
+# tested; below, no test can reach 1 % (three values have six orders).
 LONG = 6
-# So many values after the lowest can be tested: four have 24 orders.
-TESTABLE = 4
+# With so many values after the lowest, the rise is tested: five have 120 orders.
+TESTABLE = 5
 # A longer series is averaged down to this many values: the test is quadratic.
 MOST = 24
 
@@ -51,8 +51,8 @@ def overfitting(run: Run, limits: Thresholds) -> Iterator[Result]:
     by 10 % (and by 1 % of the first one, so that noise around 0 is nothing). With six evaluations
     or more, lowest and last are medians of three, and the rise after the lowest must be five times
     the noise (by the median change between neighbours: then the loss may have risen and stayed),
-    or improbable by chance (Kendall's rank test, 5 %). With fewer, or while it is too short to
-    test, it must not once fall back, and rise by 20 %. Fewer than three evaluations, or a
+    or improbable by chance (Kendall's rank test, 1 %). With fewer, or while it is too short to
+    test, it must not once fall back, and rise by 30 %. Fewer than three evaluations, or a
     minimum that is too recent, cannot tell.
     """
     most = 0

@@ -466,6 +466,11 @@ def test_noise_does_not_hide_it() -> None:
     assert found(epochs(FALLING, rising), "RUN301")
 
 
+def test_a_loss_that_rose_and_stayed_is_seen() -> None:
+    plateau = [1.8, 1.2, 1.0, 1.01, 2.0, 2.1, 2.05, 2.1, 2.06, 2.1, 2.04, 2.08]
+    assert found(epochs(FALLING, plateau), "RUN301")
+
+
 def test_three_evaluations_are_enough_for_a_steep_rise() -> None:
     assert found(epochs([1.0, 0.5, 0.1], [1.0, 1.3, 1.8]), "RUN301")
     assert state(epochs([1.0, 0.5, 0.1], [1.0, 1.05, 1.1]), "RUN301") == "passed"
