@@ -11,9 +11,7 @@ import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
@@ -21,8 +19,9 @@ from types import CodeType, ModuleType, TracebackType
 from trainlint.runtime_checks.budget import Budget, Stopped
 from trainlint.runtime_checks.imports import after_import
 from trainlint.runtime_checks.install import watching
-from trainlint.runtime_checks.places import claim, is_ours, user_path
-from trainlint.runtime_checks.record import End, Frame, Line, Raised, Start, dump_line
+from trainlint.runtime_checks.places import claim, is_ours
+from trainlint.runtime_checks.raising import raised_by
+from trainlint.runtime_checks.record import End, Line, Start, dump_line
 from trainlint.runtime_checks.session import Session
 from trainlint.runtime_checks.trials.trial import parse_trial
 
@@ -73,23 +72,12 @@ def main(arguments: list[str] | None = None) -> None:
         max_seconds=float(seconds),
         trial=trial or None,
     )
-    session.emit(start)
+    session.begin(start)
     session.abandon = lambda reason: _abandon(session, reason)
     _Watchdog(session).start()
-    _follow_start(session, start)
     status = _Child(session, script, rest, trial).run(device)
     sys.stdout.flush()
     sys.exit(status)
-
-
-def _follow_start(session: Session, start: Start) -> None:
-    """Tell the device once it is known; torch's version is added where torch is imported."""
-
-    def on_device(device: str) -> None:
-        version = getattr(sys.modules.get("torch"), "__version__", "")
-        session.emit(replace(start, torch=str(version), device=device))
-
-    session.on_device = on_device
 
 
 class _Child:
@@ -128,12 +116,12 @@ class _Child:
         """As `python script` would: argv, sys.path and `__main__` are the script's."""
         path = os.path.abspath(self._script)
         claim(path)
-        code = compile(Path(path).read_bytes(), self._script, "exec", dont_inherit=True)
+        code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
         sys.argv = [self._script, *self._arguments]
         sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
         main = ModuleType("__main__")
-        main.__file__ = self._script
-        main.__loader__ = SourceFileLoader("__main__", self._script)
+        main.__file__ = path
+        main.__loader__ = SourceFileLoader("__main__", path)
         main.__dict__["__builtins__"] = sys.modules["builtins"]
         main.__dict__["__cached__"] = None
         sys.modules["__main__"] = main
@@ -144,15 +132,7 @@ class _Child:
         if session.stopped is not None:
             return session.stopped, 0  # it stumbled over its own end
         _print_traceback(error)
-        session.emit(
-            Raised(
-                step=session.step,
-                type=f"{type(error).__module__}.{type(error).__qualname__}",
-                text=_text_of(error),
-                frames=_frames(error),
-                name=getattr(error, "name", None) if isinstance(error, NameError) else None,
-            )
-        )
+        session.emit(raised_by(error, session.step))
         return "raised", 1
 
 
@@ -179,25 +159,6 @@ def _hide_accelerators() -> None:
 
 
 # -- exceptions --------------------------------------------------------------------------------
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return ""
-
-
-def _frames(error: BaseException) -> list[Frame]:
-    """The user's own frames, outermost first; of a syntax error, the line that it names."""
-    found = [
-        Frame(path, line, frame.f_code.co_name)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if (path := user_path(frame.f_code.co_filename)) is not None
-    ]
-    if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        found.append(Frame(os.path.abspath(error.filename), error.lineno, "<module>"))
-    return found
 
 
 def _print_traceback(error: BaseException) -> None:

@@ -24,6 +24,7 @@ def _ending(run: Run) -> str:
     kind = run.raised.type.rpartition(".")[2] if run.raised else "an exception"
     endings = {
         "finished": "the script ran to its end",
+        "left": "the loop ran to its end",
         "steps": "stopped at the budget of steps",
         "seconds": "stopped when its time was up",
         "raised": f"the script raised {kind}",

@@ -247,8 +247,8 @@ class End:
     """Last line: of the child, or, where the child could write none, of the parent.
 
     The child ends "finished", by its budget ("steps", "seconds"), "raised", "exit" or
-    "interrupted". The parent adds "killed" (by a signal), "hung" (it had to be stopped) or
-    "vanished" (`os._exit`, or anything else that left no word).
+    "interrupted"; a watched block also by being "left". The parent adds "killed" (by a signal),
+    "hung" (it had to be stopped) or "vanished" (`os._exit`, or anything else that left no word).
     """
 
     kind: ClassVar[str] = "end"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from trainlint.runtime_checks.budget import Budget, Stopped
-from trainlint.runtime_checks.record import Line, Note
+from trainlint.runtime_checks.record import Line, Note, Start
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +41,8 @@ class Session:
         self.at_end: list[Callable[[], None]] = []
         # Told once, after the first step: the device on which the script trains.
         self.on_device: Callable[[str], None] = lambda device: None
+        # Makes a loss function one whose values without a graph are an evaluation.
+        self.watch_loss: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda loss: loss
         # Ends the process at once; the child sets it, for scripts that swallow `Stopped`.
         self.abandon: Callable[[str], None] | None = None
         self._pid = os.getpid()
@@ -64,6 +68,16 @@ class Session:
         """Write one line of the record."""
         if os.getpid() == self._pid:
             self._write(line)
+
+    def begin(self, start: Start) -> None:
+        """Write the first line; again once device and torch's version are known."""
+
+        def on_device(device: str) -> None:
+            version = getattr(sys.modules.get("torch"), "__version__", "")
+            self.emit(replace(start, torch=str(version), device=device))
+
+        self.on_device = on_device
+        self.emit(start)
 
     def note(self, text: str) -> None:
         """Write a note, once."""

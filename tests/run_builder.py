@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from trainlint.finding import Finding
 from trainlint.runtime_checks.detection import Judgement, Outcome, judge
@@ -159,3 +161,12 @@ def state(run: Run, code: str) -> str:
 def reason(run: Run, code: str) -> str:
     """Why one detector was not triggered."""
     return outcome(judge(run), code).reason
+
+
+def read_log(folder: Path) -> Any:
+    """An accumulator over a TensorBoard log."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator

@@ -40,6 +40,7 @@ def _why(run: Run) -> str:
         return "its process vanished first"
     ends = {
         "finished": "it ended first",
+        "left": "the watched block ended first",
         "exit": f"it called sys.exit({run.end.status}) first",
         "seconds": f"its time was up after {run.end.seconds:.0f} s",
         "interrupted": "it was interrupted first",

@@ -11,7 +11,7 @@ from trainlint.runtime_checks.record import End, Run, Site
 from trainlint.runtime_checks.series import count, last_mean, measured, show
 
 # The child writes these as it ends; any other reason, or none, means that it could not.
-ORDERLY = frozenset({"finished", "steps", "seconds", "raised", "exit", "interrupted"})
+ORDERLY = frozenset({"finished", "steps", "seconds", "raised", "exit", "interrupted", "left"})
 
 
 @detector("RUN002", Severity.ERROR)

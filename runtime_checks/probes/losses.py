@@ -85,6 +85,7 @@ def install(state: State, patches: Patches) -> None:
     losses = Losses(state)
     for name in _FUNCTIONS:
         patches.replace(functional, name, losses.patched)
+    state.session.watch_loss = losses.patched
     close = state.session.guarded(losses.close)
     state.session.before_backward.append(close)
     state.session.at_end.append(close)

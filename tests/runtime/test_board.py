@@ -5,10 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from run_builder import epochs, evaluate, new_run, step
+from run_builder import epochs, evaluate, new_run, read_log, step
 
 from trainlint.finding import Evidence, Finding, Location, Severity
 from trainlint.runtime_checks.board import BoardError, finding_marks, folder_name, write_board
@@ -19,14 +18,6 @@ def save(run: Run, path: Path) -> Path:
     lines = [run.start, *run.optimizers.values(), *run.steps, *run.evaluations, run.end]
     path.write_text("".join(dump_line(line) for line in lines if line is not None))
     return path
-
-
-def read(folder: Path) -> Any:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    accumulator = EventAccumulator(str(folder))
-    accumulator.Reload()
-    return accumulator
 
 
 @pytest.fixture
@@ -54,7 +45,7 @@ def test_curves_findings_and_trials_are_written(run: Run, tmp_path: Path) -> Non
     logs = tmp_path / "logs"
     for _ in range(2):  # the second call supersedes the first
         write_board(record, logs, [FINDING], [("clip-norm=1.0", other)])
-    plain = read(logs / "plain")
+    plain = read_log(logs / "plain")
     values = {tag: [(e.step, e.value) for e in plain.Scalars(tag)] for tag in plain.scalars.Keys()}
     assert values["gradient_norm/before_clipping"] == [(n, 10.0 + n) for n in range(6)]
     assert values["gradient_norm/after_clipping"] == [(n, 1.0) for n in range(6)]
@@ -66,7 +57,7 @@ def test_curves_findings_and_trials_are_written(run: Run, tmp_path: Path) -> Non
     text = plain.Tensors("findings/RUN104/text_summary")[-1]
     assert text.step == 4
     assert text.tensor_proto.string_val[0] == b"train.py:22:1: it explodes"
-    assert [e.value for e in read(logs / "clip-norm=1.0").Scalars("loss/evaluation")] == [2.0]
+    assert [e.value for e in read_log(logs / "clip-norm=1.0").Scalars("loss/evaluation")] == [2.0]
 
 
 def test_what_cannot_be_written_is_one_line(run: Run, tmp_path: Path) -> None:
