@@ -21,18 +21,21 @@ HEAD = ("trial", "peak grad norm", "final train loss", "final eval loss", "cured
 
 def render_report(
     run: Run,
-    judgement: Judgement,
+    judgement: Judgement | None,
     findings: str,
     trials: Sequence[tuple[str, Run]] = (),
     *,
     color: bool = False,
 ) -> str:
-    """The whole report; `findings` is their text, already rendered."""
+    """The whole report; `findings` is their text, already rendered.
+
+    Without a judgement, what was measured and how each detector ended are left out.
+    """
     paint: Paint = click.style if color else _unpainted
     parts = [
         "\n".join([paint(outcome_line(run), bold=True), *(f"  {note}" for note in run.notes)]),
         findings.strip("\n"),
-        "\n".join(_measured(run) + _detectors(judgement, paint)),
+        "\n".join(_measured(run) + _detectors(judgement, paint)) if judgement else "",
         _table(trial_rows(run, trials), paint) if trials else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

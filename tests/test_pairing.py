@@ -190,9 +190,12 @@ def test_paths_are_shown_as_the_user_spells_them(
     folder = Path(script).parent
     monkeypatch.chdir(folder)
     run = raises(run_of(script, steps=0), "ValueError", None, 9)
-    run.start = Start("./train.py", [], "2", "3", "cpu", 9, 9.0)
+    run.start = Start(script, [], "2", "3", "cpu", 9, 9.0)
     run.raised = Raised(0, "ValueError", "", [Frame(script, 9, "<module>")])
-    assert {one.location.path for one in paired([], run)} == {"./train.py"}
+    assert {one.location.path for one in paired([], run)} == {"train.py"}
+    outside = f"../{folder.name}/train.py"
+    shown = pair([], judge(run), run, outside)
+    assert {one.location.path for one in shown} == {outside}
     helper = folder / "helper.py"
     helper.write_text("x = 1\n")
     run.lines[str(helper)] = {1}

@@ -33,8 +33,9 @@ def _shared(command: F) -> F:
                      help="Leave these codes out."),
         click.option("--config", type=click.Path(), metavar="FILE",
                      help="Read this pyproject.toml instead of the nearest one."),
-        click.option("--output-format", type=click.Choice(["text", "json"]), default="text",
-                     show_default=True, help="For people, or for programs."),
+        click.option("--output-format", type=click.Choice(["text", "concise", "json"]),
+                     default="text", show_default=True,
+                     help="For people, in one line each, or for programs."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)

@@ -22,16 +22,19 @@ from trainlint.statements import spans
 Place = tuple[str, int]
 
 
-def pair(static: Iterable[Finding], judgement: Judgement, run: Run) -> list[Finding]:
+def pair(
+    static: Iterable[Finding], judgement: Judgement, run: Run, script: str | None = None
+) -> list[Finding]:
     """All findings in reading order: the static ones with a verdict, and what only the run found.
 
     A static finding keeps no verdict where the run cannot tell: its lines ran, and no detector
-    speaks of its rule.
+    speaks of its rule. `script` is how the user spells the script's path: the run knows only
+    absolute ones.
     """
     joined = _Join(judgement, run)
     told = [joined.judge(finding) for finding in static]
     alone = [finding for finding in judgement.findings if finding not in joined.merged]
-    spelling = _spelling(told, run)
+    spelling = _spelling(told, script)
     return sorted(
         [*told, *(_spelled(finding, spelling) for finding in alone)],
         key=lambda finding: finding.sort_key,
@@ -134,11 +137,11 @@ def _is_code(at: Location) -> bool:
     return at.line in spans(os.path.realpath(at.path))
 
 
-def _spelling(static: Iterable[Finding], run: Run) -> dict[str, str]:
+def _spelling(static: Iterable[Finding], script: str | None) -> dict[str, str]:
     """How the user spells the files of which the run knows the absolute paths."""
     paths = [finding.location.path for finding in static]
-    if run.start is not None:
-        paths.append(run.start.script)
+    if script is not None:
+        paths.append(os.path.normpath(script))
     return {os.path.realpath(path): path for path in reversed(paths)}
 
 

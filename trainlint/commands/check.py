@@ -12,7 +12,7 @@ import click
 from trainlint.commands.settings import load_settings
 from trainlint.lint.engine import check_paths
 from trainlint.reporters.json import to_json
-from trainlint.reporters.text import render_problem, render_text, summary_line
+from trainlint.reporters.text import render_concise, render_problem, render_text, summary_line
 from trainlint.suppress import suppress
 
 
@@ -34,7 +34,12 @@ def check_command(
         click.echo(json.dumps(to_json(findings, checked.problems), indent=2, ensure_ascii=False))
     else:
         color = wants_color()
-        click.echo(render_text(findings, checked.sources, color=color), nl=False, color=color)
+        text = (
+            render_concise(findings)
+            if output_format == "concise"
+            else render_text(findings, checked.sources, color=color)
+        )
+        click.echo(text, nl=False, color=color)
         for problem in checked.problems:
             click.echo(render_problem(problem), err=True)
         click.echo(summary_line(findings, checked.problems, checked.files))

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from trainlint.commands.check import exit_code, wants_color
-from trainlint.commands.settings import Settings, SettingsError, load_settings
+from trainlint.commands.settings import SettingsError, load_settings
 from trainlint.finding import Finding
 from trainlint.lint.engine import check_paths
 from trainlint.lint.files import read_source
@@ -20,7 +20,7 @@ from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.source import Source
 from trainlint.pairing import pair
 from trainlint.reporters.json import to_json
-from trainlint.reporters.text import render_problem, render_text, summary_line
+from trainlint.reporters.text import render_concise, render_problem, render_text, summary_line
 from trainlint.runtime_checks.board import BoardError, write_board
 from trainlint.runtime_checks.detection import Judgement, judge
 from trainlint.runtime_checks.export import to_json as run_to_json
@@ -68,14 +68,16 @@ def run_command(
         observed = _observe(script, arguments, options, trials, Path(folder), output_format)
         judgement = judge(observed.run)
         sources = dict(checked.sources)
-        findings = _findings(checked.findings, judgement, observed.run, settings, sources)
+        joined = pair(checked.findings, judgement, observed.run, script)
+        findings = _told([one for one in joined if settings.wanted(one)], sources)
         problems = [*checked.problems, *_log(log_dir, observed, findings)]
     judgement = replace(judgement, findings=tuple(f for f in findings if f.code[:3] == "RUN"))
     if output_format == "json":
         run = run_to_json(observed.run, judgement, observed.trials)
         click.echo(json.dumps(to_json(findings, problems, run), indent=2, ensure_ascii=False))
     else:
-        _print_report(observed, judgement, findings, sources, problems)
+        concise = output_format == "concise"
+        _print_report(observed, judgement, findings, sources, problems, concise=concise)
     return _exit_code(observed.run, judgement, findings, problems)
 
 
@@ -143,21 +145,14 @@ def _interrupted(run: Run) -> bool:
     return run.end is not None and run.end.reason == "interrupted"
 
 
-def _findings(
-    static: Sequence[Finding],
-    judgement: Judgement,
-    run: Run,
-    settings: Settings,
-    sources: dict[str, Source],
-) -> list[Finding]:
-    """Both halves' findings, joined, those that were not asked for taken out."""
-    joined = [one for one in pair(static, judgement, run) if settings.wanted(one)]
-    for path in {finding.location.path for finding in joined} - sources.keys():
+def _told(findings: Sequence[Finding], sources: dict[str, Source]) -> list[Finding]:
+    """The findings that no comment excuses; their files are added to `sources`."""
+    for path in {finding.location.path for finding in findings} - sources.keys():
         try:
             sources[path] = read_source(path)
         except Unreadable:
             continue  # the finding is shown without its line
-    return suppress(joined, sources)
+    return suppress(findings, sources)
 
 
 def _log(log_dir: Path | None, observed: Observed, findings: Sequence[Finding]) -> list[Problem]:
@@ -177,10 +172,14 @@ def _print_report(
     findings: Sequence[Finding],
     sources: dict[str, Source],
     problems: Sequence[Problem],
+    *,
+    concise: bool,
 ) -> None:
     color = wants_color()
-    text = render_text(findings, sources, color=color)
-    report = render_report(observed.run, judgement, text, observed.trials, color=color)
+    text = render_concise(findings) if concise else render_text(findings, sources, color=color)
+    report = render_report(
+        observed.run, None if concise else judgement, text, observed.trials, color=color
+    )
     click.echo("\n" + report, nl=False, color=color)
     for problem in problems:
         click.echo(render_problem(problem), err=True)

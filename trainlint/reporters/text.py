@@ -33,6 +33,21 @@ def render_text(
     return "".join("\n".join(writer.finding(finding)) + "\n\n" for finding in findings)
 
 
+def render_concise(findings: Iterable[Finding]) -> str:
+    """One line a finding: place, code, name, message, and the run's verdict."""
+    return "".join(f"{_headline(finding, _plain)}{_told(finding)}\n" for finding in findings)
+
+
+def _headline(finding: Finding, paint: Paint) -> str:
+    place = paint(str(finding.location), bold=True)
+    code = paint(finding.code, fg=_COLORS[finding.severity], bold=True)
+    return f"{place}: {code} [{finding.name}] {finding.message}"
+
+
+def _told(finding: Finding) -> str:
+    return f" ({finding.verdict.value})" if finding.verdict is not None else ""
+
+
 def render_problem(problem: Problem) -> str:
     """One thing that could not be checked."""
     return f"{problem}\n  help: {problem.hint}" if problem.hint else str(problem)
@@ -69,11 +84,8 @@ class _Writer:
     paint: Paint
 
     def finding(self, finding: Finding) -> Iterator[str]:
-        color = _COLORS[finding.severity]
-        code = self.paint(finding.code, fg=color, bold=True)
-        place = self.paint(str(finding.location), bold=True)
-        yield f"{place}: {code} [{finding.name}] {finding.message}"
-        yield from self.marked(finding.location, color)
+        yield _headline(finding, self.paint)
+        yield from self.marked(finding.location, _COLORS[finding.severity])
         for related in finding.related:
             yield f"  {related.location}: {related.label}"
             yield from self.line_of(related.location)

@@ -1,0 +1,78 @@
+"""The hook, in the real pre-commit: a commit with the broken script is refused.
+
+Builds the hook's own environment, as pre-commit does at a user's, from the package index.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import FIXTURES, ROOT
+
+_ME = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+
+
+def _git(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", *_ME, *arguments],
+        cwd=folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+@pytest.fixture(scope="module")
+def hook(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """This working tree as a repository that hooks can be taken from, and its revision."""
+    folder = tmp_path_factory.mktemp("hook")
+    listed = _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_symlink() or (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
+    _git(folder, "init", "--quiet")
+    _git(folder, "add", ".")
+    done = _git(folder, "commit", "--quiet", "--no-verify", "-m", "tree")
+    assert done.returncode == 0, done.stderr
+    return folder, _git(folder, "rev-parse", "HEAD").stdout.strip()
+
+
+def test_a_broken_script_is_refused_and_a_mended_one_taken(
+    hook: tuple[Path, str], tmp_path: Path
+) -> None:
+    repository, revision = hook
+    work, home = tmp_path / "work", tmp_path / "home"
+    work.mkdir()
+    _git(work, "init", "--quiet")
+    (work / ".pre-commit-config.yaml").write_text(
+        f"repos:\n- repo: {repository.as_uri()}\n  rev: {revision}\n  hooks:\n  - id: trainlint\n"
+    )
+    installed = subprocess.run(
+        [sys.executable, "-m", "pre_commit", "install"],
+        cwd=work, env={**os.environ, "PRE_COMMIT_HOME": str(home)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert installed.returncode == 0, installed.stderr
+
+    def commit(fixture: str) -> subprocess.CompletedProcess[str]:
+        shutil.copy(FIXTURES / fixture, work / "train.py")
+        _git(work, "add", ".")
+        return _git(work, "commit", "-m", fixture, PRE_COMMIT_HOME=str(home))
+
+    refused = commit("broken.py")
+    assert refused.returncode == 1
+    assert "train.py:25:23: TRN001" in refused.stdout + refused.stderr
+    taken = commit("mended.py")
+    assert taken.returncode == 0, taken.stdout + taken.stderr
+    assert _git(work, "log", "--format=%s").stdout == "mended.py\n"
+    packages = {path.name for path in home.glob("repo*/py_env-*/lib/python*/site-packages/*")}
+    assert "libcst" in packages
+    assert not {"torch", "tensorboard", "numpy"} & packages
