@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from trainlint.finding import Finding, Fix, Location, Related, Severity
+from trainlint.finding import Confidence, Finding, Fix, Location, Related, Severity
 from trainlint.lint.model import Script, Site
 from trainlint.registry import Entry, make_entry, register
 
@@ -18,11 +18,18 @@ def rule(
     *,
     default: bool | None = None,
     needs: tuple[bytes, ...] = (),
+    confidence: Confidence = Confidence.HIGH,
 ) -> Callable[[Rule], Rule]:
-    """Register a rule under a code; `needs` names bytes one of which a source must hold."""
+    """Register a rule under a code; `needs` names bytes one of which a source must hold.
+
+    It is on by default unless it only advises (`Severity.INFO`) or its confidence is not high.
+    """
 
     def decorate(function: Rule) -> Rule:
-        register(make_entry(function, code, severity, default=default, needs=needs))
+        entry = make_entry(
+            function, code, severity, default=default, needs=needs, confidence=confidence
+        )
+        register(entry)
         return function
 
     return decorate

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
+from pathlib import Path
 
 from trainlint.finding import Finding
-from trainlint.lint.engine import check_source
+from trainlint.lint.engine import check_paths, check_source
 from trainlint.lint.source import Source
 from trainlint.selection import Selection
 
@@ -34,3 +35,19 @@ def assert_marked(code: str, path: str = "case.py") -> list[Finding]:
     findings = check_text(code, path)
     assert [(one.code, one.location.line) for one in findings] == expected(code), findings
     return findings
+
+
+def assert_project(folder: Path, files: dict[str, str]) -> list[Finding]:
+    """Write files, check their folder, and compare all findings with the markers in them."""
+    wanted = []
+    for name, text in files.items():
+        code = textwrap.dedent(text).lstrip("\n")
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code, encoding="utf-8")
+        wanted += [(str(path), line, one) for one, line in expected(code)]
+    checked = check_paths([str(folder)], Selection())
+    assert not checked.problems
+    found = [(one.location.path, one.location.line, one.code) for one in checked.findings]
+    assert sorted(found) == sorted(wanted), checked.findings
+    return checked.findings

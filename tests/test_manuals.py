@@ -36,6 +36,7 @@ def test_every_rule_shows_both(entry: Entry) -> None:
     assert kinds == {True, False}
     assert entry.manual.summary.endswith(".")
     assert entry.manual.explanation
+    assert entry.manual.source
 
 
 @pytest.mark.parametrize("entry", load(DETECTORS), ids=lambda entry: entry.code)

@@ -20,6 +20,14 @@ class Severity(str, Enum):
     INFO = "info"  # advice, off by default
 
 
+class Confidence(str, Enum):
+    """How seldom a rule speaks of code that is right."""
+
+    HIGH = "high"  # right code is left alone: may be on by default
+    MEDIUM = "medium"  # right code of an unusual kind may be meant
+    LOW = "low"  # a hint where to look
+
+
 class Verdict(str, Enum):
     """What the observed run says of a static finding."""
 

@@ -9,6 +9,9 @@
     Good:
         code
 
+    Fix safety: what the fix can change, for a rule that offers one.
+    Source: where the mistake is described: documentation, an issue, a paper.
+
 Each `Bad:` and `Good:` opens an indented block of Python; there may be several. `# TRN101` marks
 the line on which the finding is expected. The tests run every example.
 """
@@ -21,6 +24,7 @@ import textwrap
 from dataclasses import dataclass
 
 _SECTION = re.compile(r"^(Bad|Good)(?: \((?P<title>[^)]*)\))?:\s*$")
+_NOTE = re.compile(r"^(Fix safety|Source): ")
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,24 @@ class Manual:
     summary: str
     explanation: str
     examples: tuple[Example, ...]
+    fix_safety: str = ""
+    source: str = ""
 
     def text(self) -> str:
         """The manual as plain text, the markers of the tests taken out."""
         parts = [self.summary, self.explanation]
+        notes = (("Fix safety", self.fix_safety), ("Source", self.source))
         for example in self.examples:
             title = f" ({example.title})" if example.title else ""
             code = re.sub(r"\s*# (?:TRN|RUN)\d{3}\b.*", "", example.code)
             head = "Bad" if example.bad else "Good"
             parts.append(f"{head}{title}:\n\n{textwrap.indent(code.rstrip(), '    ')}")
+        parts += [textwrap.fill(f"{name}: {note}", 100) for name, note in notes if note]
         return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def parse_manual(doc: str | None, owner: str) -> Manual:
-    """Split a docstring into summary, explanation and examples.
+    """Split a docstring into summary, explanation, examples, fix safety and source.
 
     Raises ValueError where there is no docstring, or an example is empty: a rule without a
     manual does not load.
@@ -62,19 +70,41 @@ def parse_manual(doc: str | None, owner: str) -> Manual:
     lines = inspect.cleandoc(doc).splitlines()
     prose: list[str] = []
     examples: list[Example] = []
+    notes: dict[str, str] = {}
     index = 1
     while index < len(lines):
-        match = _SECTION.match(lines[index])
-        index += 1
-        if match is None:
-            prose.append(lines[index - 1])
-            continue
-        block: list[str] = []
-        while index < len(lines) and (not lines[index].strip() or lines[index].startswith(" ")):
-            block.append(lines[index])
+        section, note = _SECTION.match(lines[index]), _NOTE.match(lines[index])
+        if section is not None:
+            code, index = _example(lines, index + 1)
+            if not code.strip():
+                raise ValueError(f"{owner} has an empty {section[1]} example")
+            examples.append(Example(section[1] == "Bad", section["title"] or "", code))
+        elif note is not None:
+            text, index = _paragraph(lines, index)
+            notes[note[1]] = text.removeprefix(note[0])
+        else:
+            prose.append(lines[index])
             index += 1
-        code = textwrap.dedent("\n".join(block)).strip("\n") + "\n"
-        if not code.strip():
-            raise ValueError(f"{owner} has an empty {match[1]} example")
-        examples.append(Example(match[1] == "Bad", match["title"] or "", code))
-    return Manual(lines[0], "\n".join(prose).strip(), tuple(examples))
+    explanation = "\n".join(prose).strip()
+    return Manual(
+        lines[0], explanation, tuple(examples), notes.get("Fix safety", ""), notes.get("Source", "")
+    )
+
+
+def _example(lines: list[str], index: int) -> tuple[str, int]:
+    """The indented block from a line on, and the line after it."""
+    start = index
+    while index < len(lines) and (not lines[index].strip() or lines[index].startswith(" ")):
+        index += 1
+    return textwrap.dedent("\n".join(lines[start:index])).strip("\n") + "\n", index
+
+
+def _paragraph(lines: list[str], index: int) -> tuple[str, int]:
+    """The lines up to an empty one, another note or a section, as one line, and the line after."""
+    start = index
+    index += 1
+    while index < len(lines) and lines[index].strip():
+        if _NOTE.match(lines[index]) or _SECTION.match(lines[index]):
+            break
+        index += 1
+    return " ".join(line.strip() for line in lines[start:index]), index

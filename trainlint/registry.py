@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from trainlint.finding import Severity
+from trainlint.finding import Confidence, Severity
 from trainlint.manual import Manual, parse_manual
 
 RULES = "trainlint.lint.rules"
@@ -49,6 +49,7 @@ class Entry:
     confirms: tuple[str, ...] = ()
     # Bytes one of which a source must hold for the rule to have anything to say; empty: any.
     needs: tuple[bytes, ...] = ()
+    confidence: Confidence = Confidence.HIGH
 
     @property
     def area(self) -> str:
@@ -77,13 +78,14 @@ def make_entry(
     default: bool | None = None,
     confirms: tuple[str, ...] = (),
     needs: tuple[bytes, ...] = (),
+    confidence: Confidence = Confidence.HIGH,
 ) -> Entry:
     """An entry from a function: its name and docstring are the entry's name and manual."""
     name = function.__name__.replace("_", "-")
     manual = parse_manual(function.__doc__, f"{code} ({name})")
     if default is None:
-        default = severity is not Severity.INFO
-    return Entry(code, name, severity, manual, function, default, confirms, needs)
+        default = severity is not Severity.INFO and confidence is Confidence.HIGH
+    return Entry(code, name, severity, manual, function, default, confirms, needs, confidence)
 
 
 def load(package: str) -> list[Entry]:

@@ -64,6 +64,9 @@ def claimed_clipping(script: Script) -> Iterator[Finding]:
 
     Fix safety: the fix adds the call, with a norm of 1.0. That changes how the model trains, and
     the norm is a guess: it is unsafe.
+    Source: Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
+    networks" (2013), for what clipping does; torch.nn.utils.clip_grad_norm_, for where it
+    belongs.
     """
     claims = [claim for claim in script.claims if claim.what == "clip"]
     if not claims or not script.whole or not script.complete or _may_clip(script):

@@ -44,6 +44,8 @@ def still_global_step(script: Script) -> Iterator[Finding]:
 
     Fix safety: the fix is offered where the step is `outer * len(loader)` and the loop counts the
     batches of that loader. It changes nothing but the steps that are logged.
+    Source: the documentation of torch.utils.tensorboard.SummaryWriter.add_scalar, on
+    `global_step`.
     """
     if not script.whole:
         return

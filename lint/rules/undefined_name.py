@@ -49,6 +49,8 @@ def undefined_name(script: Script) -> Iterator[Finding]:
 
         net = Net()
         optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+
+    Source: the Python reference, "Naming and binding"; pyflakes finds the same (F821).
     """
     missing = {
         name: uses

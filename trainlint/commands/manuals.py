@@ -30,6 +30,8 @@ def explain_command(code: str) -> int:
 def _manual(entry: Entry) -> str:
     kind = "rule" if entry.code.startswith("TRN") else "detector"
     facts = [entry.severity.value, kind, entry.area]
+    if kind == "rule":
+        facts.append(f"{entry.confidence.value} confidence")
     if not entry.default:
         facts.append("off by default")
     if entry.confirms:
@@ -54,6 +56,7 @@ def _as_json(entry: Entry) -> dict[str, object]:
         "code": entry.code,
         "name": entry.name,
         "severity": entry.severity.value,
+        "confidence": entry.confidence.value,
         "default": entry.default,
         "area": entry.area,
         "summary": entry.manual.summary,
