@@ -193,7 +193,7 @@ class Script:
         """Scopes, bindings and uses."""
         from trainlint.lint.lower.names import lower_names
 
-        return lower_names(self.module)
+        return lower_names(self.module, self.source.path)
 
     @cached_property
     def flow(self) -> Flow:

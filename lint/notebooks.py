@@ -12,8 +12,15 @@ from trainlint.lint.source import Place, Source, decode_text, joined, split_line
 # `%magic`, `!command`, `?help`, `help?`, and `x = !command`, `x = %magic`.
 _MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w.]+\?{1,2}\s*$)")
 _ASSIGNED = re.compile(r"^(\s*[\w, ]+?\s*=\s*)[%!].*$")
-# Cell magics whose cell is Python all the same.
+# Magics that run or load code that is not seen here: they may bind any name.
+_BINDING = re.compile(r"^(\s*)%(?:run|load|loadpy|pylab|store|rerun|macro)\b")
+# Cell magics whose cell is Python all the same, and those whose cell binds nothing in Python.
 _PYTHON_CELLS = ("time", "timeit", "capture", "prun", "memit", "mprun", "python", "python3")
+_FOREIGN_CELLS = ("bash", "sh", "script", "cmd", "system", "sx", "html", "HTML", "svg", "SVG",
+                  "perl", "javascript", "js", "latex", "markdown", "file", "writefile",
+                  "ruby")  # fmt: skip
+_CAPTURED = re.compile(r"^%%capture\s+(?:--\S+\s+)*([A-Za-z_]\w*)\s*$")
+_BINDS_ANYTHING = "exec('')"
 
 
 def read_notebook(path: str, data: bytes) -> Source:
@@ -75,5 +82,15 @@ def _code_of(source: str) -> list[str]:
     if first.startswith("%%"):
         magic = first[2:].split()[0] if first[2:].split() else ""
         if magic not in _PYTHON_CELLS:
-            return ["" for _ in lines]
-    return [_ASSIGNED.sub(r"\1None", _MAGIC.sub(r"\1pass  # ", line)) for line in lines]
+            code = "" if magic in _FOREIGN_CELLS else _BINDS_ANYTHING
+            return [code if line is first else "" for line in lines]
+    return [_code_of_line(line) for line in lines]
+
+
+def _code_of_line(line: str) -> str:
+    """A line as Python; what may bind any name becomes the `exec` that it comes to."""
+    captured = _CAPTURED.match(line)
+    if captured is not None:
+        return f"{captured[1]} = None"
+    line = _BINDING.sub(rf"\1{_BINDS_ANYTHING}  # ", line)
+    return _ASSIGNED.sub(r"\1None", _MAGIC.sub(r"\1pass  # ", line))

@@ -7,30 +7,24 @@ from typing import TypeVar
 
 import libcst as cst
 
+from trainlint.lint.lower import elsewhere
 from trainlint.lint.lower.scopes import Names, Scope, Use
 from trainlint.lint.lower.syntax import children, dotted, parameters, target_names
 
 N = TypeVar("N", bound=cst.CSTNode)
 
-# Calls that can bind names that no reader sees; the second kind only without an argument.
-_BINDERS = frozenset({"exec", "execfile", "globals"})
-_NAMESPACES = frozenset({"vars", "locals"})
-# A test that asks for one of these decides by version or by existence what may be used.
-_GUARDS = ("sys.version_info", "sys.version", "six.PY2", "six.PY3", "PY2", "PY3", "TYPE_CHECKING",
-           "typing.TYPE_CHECKING", "sys.platform", "os.name")  # fmt: skip
 
-
-def lower_names(module: cst.Module) -> Names:
-    """Collect scopes, bindings and uses of a whole module."""
-    walker = _Walker(Names(Scope("module", None, module)))
-    for statement in module.body:
-        walker.visit(statement)
+def lower_names(module: cst.Module, path: str = "") -> Names:
+    """Collect scopes, bindings and uses of a whole module; `path` is its file's."""
+    walker = _Walker(Names(Scope("module", None, module)), path)
+    walker.block(module)
     return walker.names
 
 
 class _Walker:
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, path: str) -> None:
         self.names = names
+        self.path = path
         self.scope = names.module
         self.guards = 0
 
@@ -69,6 +63,16 @@ class _Walker:
     def use(self, node: cst.Name, attribute: str | None = None) -> None:
         self.names.uses.append(Use(node.value, node, self.scope, attribute, self.guards > 0))
 
+    def block(self, node: cst.Module | cst.IndentedBlock) -> None:
+        """Visit statements; what stands after a way out never runs."""
+        left = 0
+        for statement in node.body:
+            self.visit(statement)
+            if not left and elsewhere.leaves(statement):
+                left = 1
+                self.guards += 1
+        self.guards -= left
+
     # -- expressions ---------------------------------------------------------------------------
 
     def name(self, node: cst.Name) -> None:
@@ -82,13 +86,26 @@ class _Walker:
             self.visit(node.value)
 
     def call(self, node: cst.Call) -> None:
-        if isinstance(node.func, cst.Name):
-            name = node.func.value
-            if name in _BINDERS or (name in _NAMESPACES and not node.args):
-                self.names.dynamic = True
+        if elsewhere.may_bind(node):
+            self.names.dynamic = True
         self.visit(node.func)
-        for arg in node.args:
+        for arg in node.args[1:] if elsewhere.only_reads(node) else node.args:
             self.visit(arg.value)
+
+    def subscript(self, node: cst.Subscript) -> None:
+        if elsewhere.is_own_module(node):
+            self.names.dynamic = True
+        self.visit_children(node)
+
+    def set_(self, node: cst.Set) -> None:
+        if elsewhere.is_placeholder(node):
+            self.names.dynamic = True
+        self.visit_children(node)
+
+    def expression(self, node: cst.Expr) -> None:
+        if self.scope.kind == "module" and elsewhere.hands_over_module(node.value, self.path):
+            self.names.dynamic = True
+        self.visit(node.value)
 
     def named_expression(self, node: cst.NamedExpr) -> None:
         self.visit(node.value)
@@ -142,6 +159,9 @@ class _Walker:
             for element in node.elements:
                 self.target(element.value)
         else:
+            owner, _, attribute = (dotted(node) or "").rpartition(".")
+            if owner in ("builtins", "__builtins__"):
+                self.names.module.bind(attribute, node)
             self.visit(node)
 
     def assign(self, node: cst.Assign) -> None:
@@ -181,7 +201,7 @@ class _Walker:
         self.visit(node.body)
 
     def try_(self, node: cst.Try) -> None:
-        if any(_catches_name_error(handler) for handler in node.handlers):
+        if any(elsewhere.catches_name_error(handler) for handler in node.handlers):
             self.guarded(node.body)
         else:
             self.visit(node.body)
@@ -190,8 +210,8 @@ class _Walker:
 
     def if_(self, node: cst.If | cst.IfExp) -> None:
         self.visit(node.test)
-        visit = self.guarded if _is_guard(node.test) else self.visit
-        visit(node.body)
+        visit = self.guarded if elsewhere.is_guard(node.test) else self.visit
+        (self.guarded if elsewhere.is_never(node.test) else visit)(node.body)
         if node.orelse is not None:
             visit(node.orelse)
 
@@ -281,21 +301,6 @@ class _Walker:
         self.leave()
 
 
-def _catches_name_error(handler: cst.ExceptHandler) -> bool:
-    if handler.type is None:
-        return True
-    caught = handler.type
-    names = [e.value for e in caught.elements] if isinstance(caught, cst.Tuple) else [caught]
-    return any(dotted(n) in ("NameError", "Exception", "BaseException") for n in names)
-
-
-def _is_guard(test: cst.CSTNode) -> bool:
-    """A test on versions, or on whether a name exists."""
-    if dotted(test) in _GUARDS:
-        return True
-    return any(_is_guard(child) for child in children(test))
-
-
 _HANDLERS: dict[type[cst.CSTNode], Callable[[_Walker, cst.CSTNode], None]] = {}
 
 
@@ -307,6 +312,10 @@ def _handle(method: Callable[[_Walker, N], None], *classes: type[cst.CSTNode]) -
 _handle(_Walker.name, cst.Name)
 _handle(_Walker.attribute, cst.Attribute)
 _handle(_Walker.call, cst.Call)
+_handle(_Walker.subscript, cst.Subscript)
+_handle(_Walker.set_, cst.Set)
+_handle(_Walker.expression, cst.Expr)
+_handle(_Walker.block, cst.IndentedBlock)
 _handle(_Walker.named_expression, cst.NamedExpr)
 _handle(_Walker.lambda_, cst.Lambda)
 _handle(_Walker.comprehension, cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)

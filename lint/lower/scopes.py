@@ -11,15 +11,22 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 # What Python itself binds: in any module, in newer Pythons than the running one, on Windows, in
-# class bodies and methods. `reveal_type` is for type checkers, which leave it in on purpose.
+# class bodies and methods. `reveal_type` is for type checkers, which leave it in on purpose, and
+# `profile` is bound by line profilers when they run the script.
 BUILTINS = frozenset(dir(builtins)) | {
     "__file__", "__path__", "__cached__", "__annotations__", "__builtins__", "__class__",
     "__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__dict__",
     "__conditional_annotations__", "__warningregistry__", "WindowsError", "ExceptionGroup",
     "BaseExceptionGroup", "EncodingWarning", "PythonFinalizationError", "aiter", "anext",
     "exit", "quit", "copyright", "credits", "license", "help", "reveal_type", "reveal_locals",
+    "profile",
 }  # fmt: skip
-NOTEBOOK_NAMES = frozenset({"display", "get_ipython", "In", "Out", "_", "__", "___", "_dh"})
+# What IPython binds, Databricks' names included, and `_3`, `_i3` for each cell.
+NOTEBOOK_NAMES = frozenset({
+    "display", "get_ipython", "In", "Out", "_", "__", "___", "_dh", "_ih", "_oh", "_i", "_ii",
+    "_iii", "__IPYTHON__", "dbutils", "spark", "sc", "sqlContext", "displayHTML",
+    *(f"_{number}" for number in range(200)), *(f"_i{number}" for number in range(200)),
+})  # fmt: skip
 
 
 @dataclass(eq=False)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding, Fix, Severity
+from trainlint.lint.gaps import has_gaps
 from trainlint.lint.lower.scopes import Use
 from trainlint.lint.model import Script
 from trainlint.lint.rule import found, rule
@@ -72,11 +73,14 @@ def never_imported(script: Script) -> Iterator[Finding]:
     Source: the import conventions of the PyTorch tutorials and of the NumPy and Matplotlib
     documentation.
     """
-    if not script.whole:
+    missing = {
+        name: uses
+        for name, uses in script.names.unbound().items()
+        if all(is_known_alias(name, use.attribute) for use in uses)
+    }
+    if not missing or not script.whole or has_gaps(script):
         return
-    for name, uses in script.names.unbound().items():
-        if not all(is_known_alias(name, use.attribute) for use in uses):
-            continue
+    for name, uses in missing.items():
         yield _finding(script, name, uses)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding, Severity
+from trainlint.lint.gaps import has_gaps
 from trainlint.lint.lower.scopes import NOTEBOOK_NAMES, Use
 from trainlint.lint.model import Script
 from trainlint.lint.rule import found, rule
@@ -21,9 +22,10 @@ def undefined_name(script: Script) -> Iterator[Finding]:
     loaded, or after the first epoch. The usual case is a model class that is defined and never
     instantiated. The name is reported once, at its first use.
 
-    Nothing is said where names can come from elsewhere (a star import, `exec`, `globals()`), where
-    the script reckons with the name missing (`except NameError`, a test of the Python version),
-    or where a document shows an excerpt and not a whole script.
+    Nothing is said where names can come from elsewhere (a star import, `exec`, `globals()`, `%run`,
+    a call that is handed `__name__`), where the script reckons with the name missing (`except
+    NameError`, a test of the Python version), in code that never runs, in an exercise that asks for
+    the reader's code, or where a document shows an excerpt and not a whole script.
 
     Bad:
         import torch
@@ -56,15 +58,21 @@ def undefined_name(script: Script) -> Iterator[Finding]:
         name: uses
         for name, uses in script.names.unbound().items()
         if not all(is_known_alias(name, use.attribute) for use in uses)
-        and not (script.source.kind == "notebook" and name in NOTEBOOK_NAMES)
+        and not (name in NOTEBOOK_NAMES and _is_interactive(script))
     }
-    if not script.whole:
+    if not missing or not script.whole or has_gaps(script):
         return
     # In a document, several names that nothing binds are what the reader is to fill in.
     if script.source.kind == "document" and len(missing) > 1:
         missing = {name: uses for name, uses in missing.items() if _class_for(script, name)}
     for name, uses in missing.items():
         yield _finding(script, name, uses)
+
+
+def _is_interactive(script: Script) -> bool:
+    """A notebook, or what one was exported to."""
+    used = {"get_ipython", "dbutils"}
+    return script.source.kind == "notebook" or any(use.name in used for use in script.names.uses)
 
 
 def _finding(script: Script, name: str, uses: list[Use]) -> Finding:

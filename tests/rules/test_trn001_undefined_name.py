@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 from marked import assert_marked
+
+from trainlint.finding import Finding
+from trainlint.lint.engine import check_source
+from trainlint.lint.notebooks import read_notebook
+from trainlint.selection import Selection
 
 FOUND = {
     "in a function": """
@@ -275,6 +281,78 @@ LEFT_ALONE = {
             from torch.nn import functional
             plt.plot(functional.relu(torch.tensor(values)))
         """,
+    "names that a call puts into this module": """
+        import torch
+        from ffi import init_api
+
+        def build(graph):
+            return _CAPI_Build(graph, torch.zeros(1))
+
+        init_api("ffi.graph", __name__)
+        """,
+    "the module's own name, as a string": """
+        import torch
+        from ffi import init_api
+
+        def build(graph):
+            return _CAPI_Build(graph, torch.zeros(1))
+
+        init_api("lib.case")
+        """,
+    "names set on the module itself": """
+        import sys
+        import torch
+
+        for name in ("float32", "int64"):
+            setattr(sys.modules[__name__], name, getattr(torch, name))
+        print(float32)
+        """,
+    "a builtin that the script adds": """
+        import builtins
+        import torch
+
+        builtins.log = print
+        log(torch.zeros(1))
+        """,
+    "a template": """
+        import torch
+
+        model = {{ model_name }}
+        print(torch.zeros({{ size }}))
+        """,
+    "an exercise": """
+        import torch
+
+        # YOUR CODE HERE
+
+        print(model(torch.zeros(1)))
+        """,
+    "code that never runs": """
+        import sys
+        import torch
+
+        def old():
+            raise NotImplementedError
+            return module(torch.zeros(1))
+
+        if False:
+            print(model)
+        sys.exit(0)
+        print(models)
+        """,
+    "a notebook's export": """
+        import torch
+
+        get_ipython().run_line_magic("matplotlib", "inline")
+        display(torch.zeros(1))
+        """,
+    "a profiler's decorator": """
+        import torch
+
+        @profile
+        def step():
+            return torch.zeros(1)
+        """,
     "a file without torch": """
         print(undefined)
         """,
@@ -299,7 +377,39 @@ def test_found(code: str) -> None:
 @pytest.mark.parametrize("code", LEFT_ALONE.values(), ids=LEFT_ALONE)
 def test_left_alone(code: str) -> None:
     assert "TRN" not in code
-    assert_marked(code)
+    assert_marked(code, "lib/case.py")
+
+
+NOTEBOOKS = {
+    "run": ["%run helpers.py", "import torch\nprint(model(torch.zeros(1)))"],
+    "an unknown cell magic": ["%%tab pytorch\nmodel = 1", "import torch\nprint(model, torch)"],
+    "captured": ["%%capture out\nprint(1)", "import torch\nprint(out, torch)"],
+    "an earlier output": ["import torch\ntorch.zeros(1)", "_1 + 1, Out[1]"],
+    "cells to be filled in": ["# Get data", "# Build the model", "# Split",
+                              "import torch\nprint(len(train_data), torch)"],
+}  # fmt: skip
+
+
+def check_notebook(cells: list[str]) -> list[Finding]:
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    source = read_notebook("case.ipynb", nbformat.writes(made).encode())
+    return check_source(source, Selection())
+
+
+@pytest.mark.parametrize("cells", NOTEBOOKS.values(), ids=NOTEBOOKS)
+def test_notebook_left_alone(cells: list[str]) -> None:
+    assert check_notebook(cells) == []
+
+
+def test_found_in_a_notebook() -> None:
+    cells = [
+        "%load_ext autoreload\n%autoreload 2",
+        "%%bash\nls",
+        "# later",
+        "import torch\nprint(net)",
+    ]
+    (finding,) = check_notebook(cells)
+    assert (finding.code, finding.location.cell) == ("TRN001", 4)
 
 
 def test_hint_names_the_class_that_is_never_instantiated() -> None:
