@@ -15,6 +15,7 @@ _EXITS = frozenset({"exit", "quit", "sys.exit", "os._exit", "os.abort"})
 # A test that asks for one of these decides by version or by existence what may be used.
 _GUARDS = ("sys.version_info", "sys.version", "six.PY2", "six.PY3", "PY2", "PY3", "TYPE_CHECKING",
            "typing.TYPE_CHECKING", "sys.platform", "os.name")  # fmt: skip
+_CATCHING = ("NameError", "UnboundLocalError", "Exception", "BaseException")
 _LEAVING = (cst.Return, cst.Raise, cst.Break, cst.Continue)
 
 
@@ -74,13 +75,13 @@ def leaves(statement: cst.CSTNode) -> bool:
     return isinstance(last, _LEAVING)
 
 
-def catches_name_error(handler: cst.ExceptHandler) -> bool:
+def catches_name_error(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:
     """A handler that a missing name would get to."""
     if handler.type is None:
         return True
     caught = handler.type
     names = [e.value for e in caught.elements] if isinstance(caught, cst.Tuple) else [caught]
-    return any(dotted(n) in ("NameError", "Exception", "BaseException") for n in names)
+    return any(dotted(n) in _CATCHING for n in names)
 
 
 def is_guard(test: cst.CSTNode) -> bool:
