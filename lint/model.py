@@ -12,7 +12,7 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 from trainlint.finding import Edit, Location
 from trainlint.lint.lower.scopes import Names
 from trainlint.lint.lower.syntax import statements
-from trainlint.lint.lower.values import Obj, Value
+from trainlint.lint.lower.values import Class, Obj, Value
 from trainlint.lint.source import Source
 
 
@@ -176,6 +176,7 @@ class Flow:
 
     traces: list[Trace]
     complete: bool
+    classes: list[Class] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -213,6 +214,11 @@ class Script:
     def traces(self) -> list[Trace]:
         """One trace per entry: the module's body, and each function that nothing here calls."""
         return self.flow.traces
+
+    @property
+    def classes(self) -> list[Class]:
+        """The script's own classes, those in functions included."""
+        return self.flow.classes
 
     @property
     def complete(self) -> bool:

@@ -143,6 +143,7 @@ class Blocks(Statements):
         opened = 0
         for item in node.items:
             value = self.evaluate(item.item)
+            self.record("enter", item.item, receiver=value, result=value)
             self.contexts.append(_context_name(value))
             opened += 1
             if item.asname is not None:

@@ -43,7 +43,7 @@ class Interpreter(Blocks):
                 if node not in self.followed:
                     pending = True
                     self.run_root(function, dict(after))
-        return Flow(self.traces, self.spent < BUDGET)
+        return Flow(self.traces, self.spent < BUDGET, list(self.classes_made.values()))
 
     def run_root(self, function: Func, state: State) -> None:
         """Run a function as if someone called it, with arguments of which nothing is known."""
@@ -100,6 +100,7 @@ class Interpreter(Blocks):
     def class_(self, node: cst.ClassDef) -> None:
         bases = tuple(self.evaluate(arg.value) for arg in node.bases)
         cls = Class(STILL, node, bases)
+        self.classes_made[node] = cls
         self.assign_name(node.name.value, cls)
         outer, self.frame = self.frame, Frame(node, self.frame)
         inner = self.frame

@@ -58,6 +58,7 @@ class Machine:
         self.path: list[Site] = []
         self.functions: list[cst.CSTNode] = []
         self.functions_made: dict[cst.CSTNode, Func] = {}
+        self.classes_made: dict[cst.ClassDef, Class] = {}
         self.followed: set[cst.CSTNode] = set()
         self.shared_names = {
             name for scope in script.names.scopes for name in scope.outer

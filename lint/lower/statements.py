@@ -12,6 +12,7 @@ from trainlint.lint.lower.machine import State
 from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import (
     STILL,
+    Bound,
     Const,
     Expr,
     Frame,
@@ -46,7 +47,15 @@ class Statements(Caller):
         self.returns: list[Exits] = []
 
     def expression(self, node: cst.Expr) -> None:
-        self.evaluate(node.value)
+        value = self.evaluate(node.value)
+        if isinstance(node.value, cst.Attribute):
+            self.record_attribute("bare", node.value, value)
+
+    def record_attribute(self, kind: str, node: cst.Attribute, value: Value) -> None:
+        """Note what becomes of an attribute; its owner was evaluated with it."""
+        receiver = value.receiver if isinstance(value, Bound) else Value()
+        self.record(kind, node, receiver=receiver, receiver_node=node.value,
+                    callee=node.attr.value, result=value)  # fmt: skip
 
     def assign(self, node: cst.Assign) -> None:
         value = self.evaluate(node.value)
@@ -81,6 +90,8 @@ class Statements(Caller):
         owners = options_of(self.evaluate(target.value))
         name = target.attr.value
         for owner in owners:
+            self.record("set_attribute", target, receiver=owner, receiver_node=target.value,
+                        callee=name, result=value)  # fmt: skip
             if name == "grad":
                 self.record("set_grad", target, receiver=owner, receiver_node=target.value,
                             result=value)  # fmt: skip

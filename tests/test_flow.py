@@ -1,0 +1,61 @@
+"""What the flow tells of bare attributes, of attributes that are set, of contexts and classes."""
+
+from __future__ import annotations
+
+import textwrap
+
+from trainlint.lint.lower.values import Obj, Ref
+from trainlint.lint.model import Script
+from trainlint.lint.parse import parse
+from trainlint.lint.source import Source
+
+CODE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    pass
+
+def train():
+    class Inner(Net):
+        pass
+
+    optimizer = torch.optim.SGD(Inner().parameters(), lr=0.1)
+    optimizer.step
+    optimizer.lr = 1.0
+    with torch.no_grad:
+        pass
+"""
+
+
+def script_of(code: str) -> Script:
+    source = Source.of_bytes("case.py", textwrap.dedent(code).encode())
+    return Script(source, parse(source))
+
+
+def test_a_bare_attribute_has_its_receiver() -> None:
+    (event,) = script_of(CODE).events("bare")
+    assert (event.callee, event.receiver_text) == ("step", "optimizer")
+    assert isinstance(event.receiver, Obj)
+    assert event.receiver.kind == "optimizer"
+
+
+def test_an_attribute_that_is_set() -> None:
+    (event,) = script_of(CODE).events("set_attribute")
+    assert (event.callee, event.receiver_text, event.site.text) == (
+        "lr",
+        "optimizer",
+        "optimizer.lr",
+    )
+
+
+def test_a_context_that_is_entered() -> None:
+    (event,) = script_of(CODE).events("enter")
+    assert isinstance(event.result, Ref)
+    assert event.result.name == "torch.no_grad"
+
+
+def test_classes_those_in_functions_included() -> None:
+    outer, inner = script_of(CODE).classes
+    assert (outer.name, inner.name) == ("Net", "Inner")
+    assert inner.roots() == ["torch.nn.Module"]
