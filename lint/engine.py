@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from trainlint.finding import Finding
+from trainlint.finding import Finding, Location
 from trainlint.lint.files import discover, read_source
 from trainlint.lint.model import Script
 from trainlint.lint.parse import parse
 from trainlint.lint.problem import Problem, Unreadable
+from trainlint.lint.project import Project
 from trainlint.lint.rule import apply_rule
 from trainlint.lint.source import Source
 from trainlint.registry import RULES, Entry, load
@@ -37,13 +38,23 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
     files: int = 0
+    _seen: set[tuple[str, Location]] = field(default_factory=set)
 
-    def add(self, source: Source, findings: Iterable[Finding]) -> None:
-        """Add one file's findings; its source is kept if there are any."""
-        found = list(findings)
-        if found:
-            self.findings += found
-            self.sources[source.path] = source
+    def add(self, source: Source, findings: Iterable[Finding], project: Project) -> None:
+        """Add what one file's checking found, and keep the sources of the files it lies in.
+
+        A finding can lie in a file that this one imports, and be found from several.
+        """
+        for finding in findings:
+            key = (finding.code, finding.location)
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            self.findings.append(finding)
+            path = finding.location.path
+            if path not in self.sources:
+                script = None if path == source.path else project.script(path)
+                self.sources[path] = script.source if script is not None else source
 
 
 def check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str] = ()) -> Checked:
@@ -53,7 +64,7 @@ def check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[st
 
 def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str]) -> Checked:
     entries = [entry for entry in load(RULES) if entry in selection]
-    checked = Checked()
+    checked, project = Checked(), Project()
     for path in discover(paths, exclude):
         if isinstance(path, Problem):
             checked.problems.append(path)
@@ -61,7 +72,8 @@ def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[s
         checked.files += 1
         try:
             source = read_source(path)
-            checked.add(source, _check_source(source, entries, checked.problems))
+            findings = _check_source(source, entries, checked.problems, project)
+            checked.add(source, findings, project)
         except Unreadable as error:
             checked.problems.append(Problem.of(str(path), error))
     checked.findings.sort(key=lambda finding: finding.sort_key)
@@ -79,12 +91,15 @@ def check_source(source: Source, selection: Selection) -> list[Finding]:
 
 
 def _check_source(
-    source: Source, entries: Sequence[Entry], problems: list[Problem]
+    source: Source,
+    entries: Sequence[Entry],
+    problems: list[Problem],
+    project: Project | None = None,
 ) -> list[Finding]:
     wanted = [entry for entry in entries if _may_speak(entry, source.data)]
     if _TRAINING not in source.data or not wanted:
         return []
-    script = Script(source, parse(source))
+    script = Script(source, parse(source), project)
     findings: list[Finding] = []
     for entry in wanted:
         try:

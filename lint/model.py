@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
@@ -14,6 +15,9 @@ from trainlint.lint.lower.scopes import Names
 from trainlint.lint.lower.syntax import statements
 from trainlint.lint.lower.values import Class, Obj, Value
 from trainlint.lint.source import Source
+
+if TYPE_CHECKING:
+    from trainlint.lint.project import Project
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,15 @@ class Argument:
 
 
 @dataclass(frozen=True, eq=False)
+class Context:
+    """A `with`, or a decorator, around an event: `torch.no_grad`, and what it was made with."""
+
+    name: str
+    value: Value
+    site: Site
+
+
+@dataclass(frozen=True, eq=False)
 class Event:
     """Something that happens as the script runs, in program order.
 
@@ -129,10 +142,15 @@ class Event:
     args: tuple[Argument, ...]
     loops: tuple[Loop, ...]
     conditions: tuple[Condition, ...]
-    contexts: tuple[str, ...]
+    contexts: tuple[Context, ...]
     path: tuple[Site, ...]
     functions: tuple[cst.CSTNode, ...]
     result: Value
+    scaler: Value | None = None  # of a step: the GradScaler that takes it
+
+    def within(self, *names: str) -> Context | None:
+        """The innermost context of one of these names around it."""
+        return next((one for one in reversed(self.contexts) if one.name in names), None)
 
     def argument(self, position: int, keyword: str) -> Argument | None:
         """The argument given at a position or by keyword; None where a `*` hides it."""
@@ -185,6 +203,7 @@ class Script:
 
     source: Source
     module: cst.Module
+    project: Project | None = None  # where its imports of the same project are looked for
 
     # What follows is worked out when a rule first asks for it: most files need little of it. The
     # lowering is imported there, since it is written in terms of what this file defines.
@@ -267,7 +286,7 @@ class Script:
                 if event.kind in kinds:
                     yield event
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether this is a script meant to run, rather than an excerpt in a document.
 

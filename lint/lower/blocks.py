@@ -26,7 +26,7 @@ from trainlint.lint.lower.values import (
     options_of,
     union_of,
 )
-from trainlint.lint.model import Condition, Loop
+from trainlint.lint.model import Condition, Context, Loop
 
 
 class Blocks(Statements):
@@ -68,6 +68,8 @@ class Blocks(Statements):
     def is_main_test(self, test: cst.CSTNode) -> bool:
         if not isinstance(test, cst.Comparison) or dotted(test.left) != "__name__":
             return False
+        if self.script is not self.root:
+            return False  # what is imported is not run as the script
         return isinstance(test.comparisons[0].operator, cst.Equal)
 
     def branch(
@@ -144,7 +146,7 @@ class Blocks(Statements):
         for item in node.items:
             value = self.evaluate(item.item)
             self.record("enter", item.item, receiver=value, result=value)
-            self.contexts.append(_context_name(value))
+            self.contexts.append(Context(_context_name(value), value, self.site(item.item)))
             opened += 1
             if item.asname is not None:
                 self.assign_to(item.asname.name, value if isinstance(value, Obj) else Value())

@@ -8,6 +8,7 @@ import libcst as cst
 
 from trainlint.lint.lower import known
 from trainlint.lint.lower.evaluate import Evaluator
+from trainlint.lint.lower.machine import CONTENT
 from trainlint.lint.lower.syntax import parameters
 from trainlint.lint.lower.values import (
     STILL,
@@ -18,6 +19,7 @@ from trainlint.lint.lower.values import (
     Func,
     Map,
     Obj,
+    Partial,
     Ref,
     Seq,
     Value,
@@ -57,15 +59,38 @@ class Caller(Evaluator):
             return self.call_method(function, args, node)
         if isinstance(function, Ref):
             return self.call_known(known.canonical(function.name), args, node)
+        if isinstance(function, Partial):
+            return self.call(function.function, (*function.arguments, *args), node)
         if isinstance(function, Obj) and function.kind in ("module", "loss"):
             return self.call_module(function, args, node)
+        if isinstance(function, Obj) and function.cls is not None:
+            method = function.cls.find("__call__")
+            if isinstance(method, Func):
+                return self.run_method(function, method, args, node)
         return self.call_opaque(function, args, node, self.text(node.func))
 
     def call_module(self, module: Obj, args: tuple[Argument, ...], node: cst.Call) -> Value:
         kind = "forward" if module.kind == "module" else "loss"
-        result = Obj(None, "output", args=(module, *(arg.value for arg in args)))
+        result = Obj(None, "output", "", self.site(node), (module, *(arg.value for arg in args)))
         self.record(kind, node, receiver=module, receiver_node=node.func, args=args, result=result)
+        result.returned = self.forward_of(unwrapped(module), args, node)
         return result
+
+    def forward_of(self, module: Value, args: tuple[Argument, ...], node: cst.Call) -> Value | None:
+        """What the script's own `forward` of a module returns.
+
+        It is followed at the module's first call only: what it does is the same each time, and a
+        deep model calls its layers often.
+        """
+        forward = module.cls.find("forward") if isinstance(module, Obj) and module.cls else None
+        if not isinstance(forward, Func):
+            return None
+        known_result = self.forwarded.get((module, self.recording))
+        if known_result is None:
+            self.forwarded[module, self.recording] = Value()  # it may call itself
+            known_result = self.run_method(module, forward, args, node)
+            self.forwarded[module, self.recording] = known_result
+        return known_result
 
     def call_opaque(
         self, function: Value, args: tuple[Argument, ...], node: cst.Call, name: str
@@ -89,8 +114,8 @@ class Caller(Evaluator):
             return self.attribute_of(values[0], str(values[1].value))
         if name == "builtins.setattr" and values:
             self.escape(values[0])
-        if name == "functools.partial" and values:
-            return values[0] if len(values) == 1 else Value()
+        if name == "functools.partial" and args:
+            return Partial(STILL, values[0], args[1:])
         if name in known.PURE or name in known.ITERATES_FIRST:
             return Expr(self.varies_of(values), name, values)
         if not known.is_inert(name):
@@ -106,11 +131,22 @@ class Caller(Evaluator):
         return result
 
     def make(self, kind: str, name: str, args: tuple[Argument, ...], node: cst.Call) -> Value:
-        plain = tuple(arg.value for arg in args if arg.keyword is None)
-        named = {arg.keyword: arg.value for arg in args if arg.keyword is not None}
-        made = Obj(self.here(), kind, name, self.site(node), plain, named)
+        made = Obj(self.here(), kind, name, self.site(node), self.positional(args), _named(args))
         self.record("make", node, callee=name, args=args, result=made)
         return made
+
+    def positional(self, args: tuple[Argument, ...]) -> tuple[Value, ...]:
+        """The values given by position; a `*` of which the items are not known is one unknown."""
+        values: list[Value] = []
+        for arg in args:
+            if arg.keyword is not None or arg.text.startswith("**"):
+                continue
+            starred = arg.text.startswith("*")
+            if starred and isinstance(arg.value, Seq) and (arg.value, CONTENT) not in self.state:
+                values += arg.value.items
+            else:
+                values.append(Value() if starred else arg.value)
+        return tuple(values)
 
     def super_of(self) -> Value:
         """`super()`: the instance of the running method, seen from its class's bases."""
@@ -123,9 +159,8 @@ class Caller(Evaluator):
 
     def instantiate(self, cls: Class, args: tuple[Argument, ...], node: cst.CSTNode) -> Value:
         kind = known.kind_of_class(tuple(cls.roots()))
-        plain = tuple(arg.value for arg in args if arg.keyword is None)
-        named = {arg.keyword: arg.value for arg in args if arg.keyword is not None}
-        made = Obj(self.here(), kind, "", self.site(node), plain, named, cls)
+        plain = self.positional(args)
+        made = Obj(self.here(), kind, "", self.site(node), plain, _named(args), cls)
         self.record("make", node, callee=cls.name, args=args, result=made)
         init = cls.find("__init__")
         if isinstance(init, Func):
@@ -149,14 +184,14 @@ class Caller(Evaluator):
         if isinstance(receiver, Expr) and receiver.op == "super":
             return self.call_super(receiver, name, args, node)
         receiver_node = node.func.value if isinstance(node.func, cst.Attribute) else node.func
-        kind = known.METHOD_EVENTS.get(name)
+        kind = _method_event(bound)
         result = self.method_result(bound, args, node, kind)
         if kind is not None:
-            target = receiver
+            target, scaler = receiver, None
             if kind == "step" and _kind(receiver) == "scaler" and args:
-                target = args[0].value
+                target, scaler = args[0].value, receiver
             self.record(kind, node, receiver=target, receiver_node=receiver_node, callee=name,
-                        args=args, result=result)  # fmt: skip
+                        args=args, result=result, scaler=scaler)  # fmt: skip
         elif bound.function is None and not self.is_known(receiver):
             self.record("opaque", node, receiver=receiver, receiver_node=receiver_node,
                         callee=name, args=args, result=result)  # fmt: skip
@@ -188,6 +223,8 @@ class Caller(Evaluator):
             values = (receiver, *(arg.value for arg in args))
             return Expr(self.varies_of(values), name, values)
         if name in known.RETURNS_SELF and not isinstance(receiver, (Const, Seq, Map)):
+            if kind in ("train", "eval") and not self.is_known(receiver):
+                self.escape(receiver)  # a trainer of someone else's, which trains what it holds
             return receiver
         if isinstance(receiver, (Seq, Map)):
             self.mutate(receiver)
@@ -199,6 +236,20 @@ class Caller(Evaluator):
             self.escape(receiver)
             for arg in args:
                 self.escape(arg.value)
+        return self.tensor_result(receiver, name, args, node)
+
+    def tensor_result(
+        self, receiver: Value, name: str, args: tuple[Argument, ...], node: cst.Call
+    ) -> Value:
+        """The tensor that a tensor's method makes; nothing is known of other methods' results."""
+        values = (receiver, *(arg.value for arg in args))
+        if _kind(receiver) == "scaler" and name == "scale":
+            return Obj(None, "output", "GradScaler.scale", self.site(node), (*values[1:], receiver))
+        plain = not isinstance(receiver, (Const, Seq, Map, Ref, Func, Class))
+        tensor = _kind(receiver) in ("output", "parameters", "gradient")
+        unsure = _kind(receiver) in ("", "object")
+        if tensor or (plain and unsure and name in known.TENSOR_METHODS):
+            return Obj(None, "output", f"Tensor.{name}", self.site(node), values)
         return Value()
 
     def call_super(
@@ -213,6 +264,29 @@ class Caller(Evaluator):
         if any(root == "?" or not known.is_inert(root) for root in owner.roots()):
             self.escape(receiver)
         return Value()
+
+
+def _named(args: tuple[Argument, ...]) -> dict[str, Value]:
+    return {arg.keyword: arg.value for arg in args if arg.keyword is not None}
+
+
+def _method_event(bound: Bound) -> str | None:
+    """The kind of event that calling a method is; None for one that is nothing special."""
+    if bound.function is not None:
+        return None
+    kind, receiver = known.METHOD_EVENTS.get(bound.name), _kind(bound.receiver)
+    if bound.name == "step" and receiver == "scheduler":
+        return "schedule"
+    if bound.name == "update" and receiver == "scaler":
+        return "update"
+    return kind
+
+
+def unwrapped(module: Value) -> Value:
+    """The module whose `forward` a call runs: what DataParallel and the like wrap."""
+    while isinstance(module, Obj) and module.qualname in known.WRAPS_MODULE and module.args:
+        module = module.args[0]
+    return module
 
 
 def _kind(value: Value) -> str:

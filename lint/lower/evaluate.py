@@ -16,6 +16,8 @@ from trainlint.lint.lower.values import (
     Expr,
     Func,
     Map,
+    Obj,
+    Ref,
     Seq,
     Value,
     join,
@@ -130,6 +132,10 @@ class Evaluator(Machine):
                 item = _item_at(container, key.value)
                 if item is not None:
                     return item
+        elif isinstance(container, Map) and (container, CONTENT) not in self.state:
+            chosen = _chosen(container)
+            if chosen is not None:
+                return chosen
         return Expr(self.varies_of((container, key)), "[]", (container, key))
 
     def eval_formatted(self, node: cst.FormattedString) -> Value:
@@ -152,7 +158,7 @@ class Evaluator(Machine):
     def make_function(
         self, node: cst.FunctionDef | cst.Lambda, owner: Class | None, decorators: tuple[str, ...]
     ) -> Func:
-        function = Func(STILL, node, self.frame, owner, decorators)
+        function = Func(STILL, node, self.frame, owner, decorators, self.script)
         if isinstance(node, cst.FunctionDef):
             self.functions_made[node] = function
         return function
@@ -201,6 +207,17 @@ class Evaluator(Machine):
     def eval_call(self, node: cst.Call) -> Value:
         """A call; `Caller` follows it."""
         raise NotImplementedError
+
+
+def _chosen(container: Map) -> Value | None:
+    """One of a table's classes, functions or objects, by a key that is not known."""
+    items = list(container.items.values())
+    if not items or not all(isinstance(one, (Ref, Class, Func, Obj)) for one in items):
+        return None
+    value = items[0]
+    for item in items[1:]:
+        value = join(value, item)
+    return value
 
 
 def _item_at(container: Seq, index: object) -> Value | None:

@@ -8,7 +8,7 @@ import libcst as cst
 
 from trainlint.lint.lower import known
 from trainlint.lint.lower.blocks import Blocks
-from trainlint.lint.lower.machine import BUDGET, DEPTH, State
+from trainlint.lint.lower.machine import BUDGET, DEPTH, MOST_IMPORTS, State, shared_names
 from trainlint.lint.lower.statements import Exits
 from trainlint.lint.lower.syntax import contains_yield, dotted, parameters, statements
 from trainlint.lint.lower.values import (
@@ -18,12 +18,13 @@ from trainlint.lint.lower.values import (
     Frame,
     Func,
     Obj,
+    Package,
     Ref,
     Seq,
     Value,
     join,
 )
-from trainlint.lint.model import Argument, Flow, Script, Site, Trace
+from trainlint.lint.model import Argument, Context, Flow, Script, Site, Trace
 
 
 class Interpreter(Blocks):
@@ -40,7 +41,7 @@ class Interpreter(Blocks):
         while pending:
             pending = False
             for node, function in list(self.functions_made.items()):
-                if node not in self.followed:
+                if node not in self.followed and function.script is self.root:
                     pending = True
                     self.run_root(function, dict(after))
         return Flow(self.traces, self.spent < BUDGET, list(self.classes_made.values()))
@@ -66,7 +67,8 @@ class Interpreter(Blocks):
         """An instance of a class, made with unknown arguments; one for all its methods."""
         self.trace = Trace(self.script.module)  # its making is told where `__init__` is the root
         kind = known.kind_of_class(tuple(cls.roots()))
-        made = Obj(STILL, kind, site=self.site(cls.node) if cls.node else None, cls=cls)
+        site = Site(cls.script or self.script, cls.node) if cls.node else None
+        made = Obj(STILL, kind, site=site, cls=cls)
         init = cls.find("__init__")
         if isinstance(init, Func) and init.node is not None:
             followed = init.node in self.followed
@@ -82,6 +84,40 @@ class Interpreter(Blocks):
         handler = _STATEMENTS.get(type(node))
         if handler is not None:
             handler(self, node)
+
+    # -- imports -------------------------------------------------------------------------------
+
+    def import_module(self, name: str, importer: str) -> Package | None:
+        """A module of the same project, its body run once; None for any other."""
+        project = self.root.project
+        path = project.find(name, importer) if project is not None else None
+        if project is None or path is None or path == self.root.source.path:
+            return None
+        known_package = self.imported.get(path)
+        if known_package is not None:
+            return known_package
+        script = project.script(path) if len(self.imported) < MOST_IMPORTS else None
+        if script is None or self.spent > BUDGET:
+            return None
+        package = self.imported[path] = Package(STILL, name.lstrip("."), path, Frame(script.module))
+        self.shared_names |= shared_names(script)
+        self.run_package(package, script)
+        return package
+
+    def run_package(self, package: Package, script: Script) -> None:
+        """Run the body of an imported file: what it binds counts, what happens in it does not."""
+        assert package.frame is not None
+        saved = (self.script, self.frame, self.module_frame, self.recording, self.dead)
+        stacks = (self.loop_exits, self.returns, self.loops, self.conditions, self.contexts)
+        self.script, self.recording, self.dead = script, False, False
+        self.frame = self.module_frame = package.frame
+        self.loop_exits, self.returns, self.loops = [], [], []
+        self.conditions, self.contexts = [], []
+        self.block(script.module)
+        for key in [key for key in self.state if key[0] is package.frame]:
+            package.frame.settled[str(key[1])] = self.state.pop(key)
+        self.script, self.frame, self.module_frame, self.recording, self.dead = saved
+        self.loop_exits, self.returns, self.loops, self.conditions, self.contexts = stacks
 
     # -- definitions and calls -----------------------------------------------------------------
 
@@ -99,8 +135,9 @@ class Interpreter(Blocks):
 
     def class_(self, node: cst.ClassDef) -> None:
         bases = tuple(self.evaluate(arg.value) for arg in node.bases)
-        cls = Class(STILL, node, bases)
-        self.classes_made[node] = cls
+        cls = Class(STILL, node, bases, script=self.script)
+        if self.script is self.root:
+            self.classes_made[node] = cls
         self.assign_name(node.name.value, cls)
         outer, self.frame = self.frame, Frame(node, self.frame)
         inner = self.frame
@@ -113,7 +150,8 @@ class Interpreter(Blocks):
             else:
                 self.statement(statement)
         self.frame = outer
-        cls.members = {str(key[1]): v for key, v in self.state.items() if key[0] is inner}
+        for key in [key for key in self.state if key[0] is inner]:
+            cls.members[str(key[1])] = self.state.pop(key)
 
     def run_function(self, function: Func, args: tuple[Argument, ...], node: cst.CSTNode) -> Value:
         """Follow a call of one of the script's own functions."""
@@ -143,23 +181,24 @@ class Interpreter(Blocks):
         frame = Frame(body, function.frame)
         called = body is not node  # else it is run for itself, with unknown arguments
         bound = self.bind_arguments(body, args, called)
-        saved = (self.frame, self.dead, self.loop_exits)
+        site = Site(self.script, node)
+        saved = (self.frame, self.dead, self.loop_exits, self.script)
         self.frame, self.dead, self.loop_exits = frame, False, []
+        self.script = function.script or self.script
         self.state.update({(frame, name): value for name, value in bound.items()})
         self.functions.append(body)
         if called:
-            self.path.append(Site(self.script, node))
-        self.contexts.extend(name for name in function.decorators if name.startswith("torch."))
+            self.path.append(site)
+        decorating = [name for name in function.decorators if name.startswith("torch.")]
+        self.contexts.extend(Context(name, Value(), self.site(body)) for name in decorating)
         self.returns.append(Exits())
         result = self.run_body(body)
         self.returns.pop()
-        for name in function.decorators:
-            if name.startswith("torch."):
-                self.contexts.pop()
+        del self.contexts[len(self.contexts) - len(decorating) :]
         if called:
             self.path.pop()
         self.functions.pop()
-        self.frame, self.dead, self.loop_exits = saved
+        self.frame, self.dead, self.loop_exits, self.script = saved
         if not any(made.frame is frame for made in self.functions_made.values()):
             self.state = {key: value for key, value in self.state.items() if key[0] is not frame}
         return result if _keeps_result(function) else Value()

@@ -6,6 +6,7 @@ The kinds are those of `values.Obj`. Names that torch re-exports are brought to 
 from __future__ import annotations
 
 import re
+import sys
 from functools import lru_cache
 
 _REEXPORTS = (
@@ -95,6 +96,12 @@ PURE = frozenset(
 ) | {"math.ceil", "math.floor", "math.sqrt", "math.log", "math.exp", "math.pow",
      "os.path.join"}  # fmt: skip
 
+# Wrappers whose call is their first argument's.
+WRAPS_MODULE = frozenset({
+    "torch.nn.DataParallel", "torch.nn.parallel.DataParallel", "torch.compile", "torch.jit.script",
+    "torch.nn.parallel.DistributedDataParallel",
+})  # fmt: skip
+
 # Packages that neither keep what they are handed nor do anything to an optimizer or a gradient.
 _INERT = frozenset({
     "argparse", "builtins", "click", "collections", "contextlib", "copy", "cv2", "dataclasses",
@@ -105,6 +112,12 @@ _INERT = frozenset({
     "torch", "torchaudio", "torchmetrics", "torchsummary", "torchtext", "torchvision", "tqdm",
     "typing", "uuid", "warnings", "yaml",
 })  # fmt: skip
+
+
+def is_library(name: str) -> bool:
+    """Whether a module is an installed library's or Python's own, not the project's."""
+    first = name.split(".")[0]
+    return first in _INERT or first in sys.stdlib_module_names
 
 
 def is_inert(name: str) -> bool:
@@ -118,9 +131,54 @@ RETURNS_SELF = frozenset({
     "apply", "share_memory", "to_empty", "xpu", "mps", "type",
 })  # fmt: skip
 
-# The kind of event that a method call is, whatever it is called on.
+# Methods by which a value is known to be a tensor, whoever made it.
+TENSOR_METHODS = frozenset(
+    """
+    abs argmax argmin bool chunk clamp clip clone contiguous cos cumsum detach diff div exp expand
+    expand_as flatten gather int item log log10 log2 log_softmax logsumexp long masked_fill matmul
+    max mean median min mm mul narrow neg norm numel numpy permute pow prod relu repeat
+    repeat_interleave reshape round rsqrt scatter sigmoid sin softmax split_with_sizes sqrt square
+    squeeze std sum tanh tolist topk transpose tril triu unbind unsqueeze var view view_as where
+    zeros_like bmm add sub dot index_select nanmean sign
+""".split()
+)
+
+# Losses: functions by qualified name, and the class of torch.nn that does the same.
+LOSS_FUNCTIONS = {
+    f"torch.nn.functional.{function}": f"torch.nn.{loss}"
+    for function, loss in {
+        "cross_entropy": "CrossEntropyLoss",
+        "nll_loss": "NLLLoss",
+        "binary_cross_entropy": "BCELoss",
+        "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+        "kl_div": "KLDivLoss",
+        "mse_loss": "MSELoss",
+        "l1_loss": "L1Loss",
+        "smooth_l1_loss": "SmoothL1Loss",
+        "huber_loss": "HuberLoss",
+        "poisson_nll_loss": "PoissonNLLLoss",
+        "gaussian_nll_loss": "GaussianNLLLoss",
+        "multi_margin_loss": "MultiMarginLoss",
+        "multilabel_margin_loss": "MultiLabelMarginLoss",
+        "multilabel_soft_margin_loss": "MultiLabelSoftMarginLoss",
+        "soft_margin_loss": "SoftMarginLoss",
+        "hinge_embedding_loss": "HingeEmbeddingLoss",
+        "margin_ranking_loss": "MarginRankingLoss",
+        "cosine_embedding_loss": "CosineEmbeddingLoss",
+        "triplet_margin_loss": "TripletMarginLoss",
+        "triplet_margin_with_distance_loss": "TripletMarginWithDistanceLoss",
+        "ctc_loss": "CTCLoss",
+    }.items()
+}
+
+# The kind of event that a method call is, whatever it is called on; of a method of the script's
+# own, the call is a `method`, and what it does are events of their own.
 METHOD_EVENTS = {
     "backward": "backward",
+    "train": "train",
+    "eval": "eval",
+    "state_dict": "state",
+    "load_state_dict": "load",
     "step": "step",
     "zero_grad": "zero_grad",
     "clip_grad_norm_": "clip",
@@ -151,6 +209,9 @@ CALL_EVENTS = {
     "torch.nn.utils.clip_grads_with_norm_": "clip",
     "torch.autograd.backward": "backward",
     "torch.distributed.autograd.backward": "backward",
+    "torch.save": "save",
+    "torch.load": "load",
+    **dict.fromkeys(LOSS_FUNCTIONS, "loss"),
     "click.option": "option",
     "typer.Option": "option",
 }

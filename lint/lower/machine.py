@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import libcst as cst
 
@@ -21,13 +22,23 @@ from trainlint.lint.lower.values import (
     Func,
     Map,
     Obj,
+    Package,
     Ref,
     Seq,
     Value,
     join,
     options_of,
 )
-from trainlint.lint.model import Argument, Condition, Event, Loop, Script, Site, Trace
+from trainlint.lint.model import (
+    Argument,
+    Condition,
+    Context,
+    Event,
+    Loop,
+    Script,
+    Site,
+    Trace,
+)
 
 # What every name, attribute and item holds: by frame or object, and by name or key.
 State = dict[tuple[object, object], Value]
@@ -35,16 +46,23 @@ State = dict[tuple[object, object], Value]
 # What the evaluation of one script may cost, in nodes: some 200 times a long script's own size.
 BUDGET = 400_000
 DEPTH = 12
+MOST_IMPORTS = 40  # files of the project that one script draws in
 
 CONTENT = "<content>"  # the state's key for what a container holds, changed in place
 SHARED = "<shared>"  # an object that code unseen here may hold, and change
+
+
+def shared_names(script: Script) -> set[str]:
+    """Declared global or nonlocal: any function may change them."""
+    return {name for scope in script.names.scopes for name in scope.outer}
 
 
 class Machine:
     """State, stacks and events; the classes below it add expressions, calls and statements."""
 
     def __init__(self, script: Script) -> None:
-        self.script = script
+        self.script = script  # the file that the running code stands in
+        self.root = script
         self.state: State = {}
         self.module_frame = Frame(script.module)
         self.frame = self.module_frame
@@ -54,16 +72,16 @@ class Machine:
         self.spent = 0
         self.loops: list[Loop] = []
         self.conditions: list[Condition] = []
-        self.contexts: list[str] = []
+        self.contexts: list[Context] = []
         self.path: list[Site] = []
         self.functions: list[cst.CSTNode] = []
         self.functions_made: dict[cst.CSTNode, Func] = {}
         self.classes_made: dict[cst.ClassDef, Class] = {}
         self.followed: set[cst.CSTNode] = set()
-        self.shared_names = {
-            name for scope in script.names.scopes for name in scope.outer
-        }  # declared global or nonlocal: any function may change them
+        self.shared_names = shared_names(script)
         self.constants: dict[cst.CSTNode, Const] = {}
+        self.imported: dict[str, Package] = {}  # the project's modules, by path
+        self.forwarded: dict[tuple[Value, bool], Value] = {}  # what each module's forward returned
 
     # -- small things --------------------------------------------------------------------------
 
@@ -87,6 +105,7 @@ class Machine:
         callee: str = "",
         args: tuple[Argument, ...] = (),
         result: Value | None = None,
+        scaler: Value | None = None,
     ) -> None:
         """Note an event, unless this is a trial pass through a loop."""
         if not self.recording:
@@ -106,6 +125,7 @@ class Machine:
                 tuple(self.path),
                 tuple(self.functions),
                 result or Value(),
+                scaler,
             )
         )
 
@@ -118,7 +138,7 @@ class Machine:
     def lookup(self, name: str) -> Value:
         frame: Frame | None = self.frame.outer.get(name, self.frame)
         while frame is not None:
-            value = self.state.get((frame, name))
+            value = self.state.get((frame, name)) or frame.settled.get(name)
             if value is not None:
                 shared = name in self.shared_names and frame is not self.frame
                 return self.loosened(value) if shared else value
@@ -163,10 +183,24 @@ class Machine:
             return result
         if isinstance(value, Ref):
             return Ref(None, known.canonical(f"{value.name}.{name}"))
+        if isinstance(value, Package):
+            return self.member_of_package(value, name)
         stored = self.state.get((value, name))
         if stored is not None:
             return self.loosened(stored) if (value, SHARED) in self.state else stored
         return self.member_of(value, name)
+
+    def member_of_package(self, package: Package, name: str) -> Value:
+        """What a module of the project binds; a module below it; or a name that is not seen."""
+        assert package.frame is not None
+        stored = self.state.get((package.frame, name)) or package.frame.settled.get(name)
+        if stored is not None:
+            return stored
+        below = self.import_module(f".{name}", package.path)
+        return below if below is not None else Ref(None, f"{package.name}.{name}")
+
+    def import_module(self, name: str, importer: str) -> Package | None:
+        raise NotImplementedError  # pragma: no cover
 
     def member_of(self, value: Value, name: str) -> Value:
         cls = value.cls if isinstance(value, Obj) else value if isinstance(value, Class) else None
@@ -189,7 +223,8 @@ class Machine:
         ):
             node = member.node
             assert node is not None
-            return self.run_function(Func(STILL, node, member.frame, member.owner), (), node)
+            plain = replace(member, decorators=())
+            return self.run_function(plain, (Argument(None, value, self.site(node), ""),), node)
         if isinstance(value, Class) or "builtins.staticmethod" in member.decorators:
             return member
         return Bound(None, value, name, member)

@@ -18,6 +18,7 @@ from trainlint.lint.lower.values import (
     Frame,
     Map,
     Obj,
+    Package,
     Ref,
     Seq,
     Value,
@@ -110,6 +111,8 @@ class Statements(Caller):
             self.state[(container, ("item", keys[0].value))] = value
 
     def unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
+        if isinstance(value, Obj) and isinstance(value.returned, Seq):
+            value = _outputs(value, value.returned)
         plain = all(isinstance(element, cst.Element) for element in target.elements)
         items = value.items if isinstance(value, Seq) else ()
         fits = plain and len(items) == len(target.elements)
@@ -154,21 +157,42 @@ class Statements(Caller):
         for alias in node.names:
             name = dotted(alias.name) or ""
             if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
-                self.assign_name(alias.asname.name.value, Ref(None, name))
+                self.assign_name(alias.asname.name.value, self.module_called(name))
             else:
                 first = name.split(".")[0]
-                self.assign_name(first, Ref(None, first))
+                self.module_called(name)
+                self.assign_name(first, self.module_called(first))
+
+    def module_called(self, name: str) -> Value:
+        package = self.import_module(name, self.script.source.path)
+        return package if package is not None else Ref(None, name)
 
     def import_from(self, node: cst.ImportFrom) -> None:
+        module = dotted(node.module) if node.module is not None else ""
+        prefix = "." * len(node.relative) + (module or "")
+        package = self.import_module(prefix, self.script.source.path)
         if isinstance(node.names, cst.ImportStar):
+            if package is not None:
+                self.import_all(package)
             return
-        package = dotted(node.module) if node.module is not None else ""
-        prefix = "." * len(node.relative) + (package or "")
         for alias in node.names:
             bound = alias.asname.name if alias.asname is not None else alias.name
             if isinstance(bound, cst.Name) and isinstance(alias.name, cst.Name):
-                name = known.canonical(f"{prefix}.{alias.name.value}")
-                self.assign_name(bound.value, Ref(None, name))
+                name = alias.name.value
+                known_value = (
+                    self.member_of_package(package, name)
+                    if package is not None
+                    else Ref(None, known.canonical(f"{prefix}.{name}"))
+                )
+                self.assign_name(bound.value, known_value)
+
+    def import_all(self, package: Package) -> None:
+        """`from module import *`: its names but those that begin with an underscore."""
+        assert package.frame is not None
+        running = {str(n): v for (frame, n), v in self.state.items() if frame is package.frame}
+        for name, value in (package.frame.settled | running).items():
+            if not name.startswith("_"):
+                self.assign_name(name, value)
 
     def global_(self, node: cst.Global | cst.Nonlocal) -> None:
         for item in node.names:
@@ -179,6 +203,15 @@ class Statements(Caller):
                 while home is not None and (home, name) not in self.state:
                     home = home.parent
             self.frame.outer[name] = home or self.module_frame
+
+
+def _outputs(output: Obj, returned: Seq) -> Seq:
+    """The several tensors that a module's forward returns, each an output of that module."""
+    items = (
+        Obj(output.varies, "output", "", output.site, output.args, returned=item)
+        for item in returned.items
+    )
+    return Seq(output.varies, tuple(items))
 
 
 _AUGMENTED: dict[type[cst.CSTNode], str] = {

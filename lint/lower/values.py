@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 if TYPE_CHECKING:
-    from trainlint.lint.model import Loop, Site
+    from trainlint.lint.model import Argument, Loop, Script, Site
 
 Varies = frozenset["Loop"] | None
 STILL: frozenset[Loop] = frozenset()
@@ -64,7 +64,9 @@ class Obj(Value):
     """An instance: of a class of torch's (`qualname`), or of a class of the script's (`cls`).
 
     `kind` is what it is for training: module, optimizer, scheduler, scaler, loader, dataset,
-    loss, writer, parameters, output, gradient, namespace, or object.
+    loss, writer, parameters, output, gradient, namespace, or object. An output is a tensor: what
+    the function or method `qualname` (`Tensor.detach`) made of `args`, or, without a `qualname`,
+    what the module that comes first in `args` made of the others.
     """
 
     kind: str = "object"
@@ -73,6 +75,7 @@ class Obj(Value):
     args: tuple[Value, ...] = ()
     kwargs: dict[str, Value] = field(default_factory=dict)
     cls: Class | None = None
+    returned: Value | None = None  # of an output: what the script's own `forward` returned
 
 
 @dataclass(eq=False)
@@ -83,6 +86,7 @@ class Func(Value):
     frame: Frame | None = None
     owner: Class | None = None
     decorators: tuple[str, ...] = ()  # qualified names; `?` for one that is not known
+    script: Script | None = None  # the file that it stands in
 
     @property
     def name(self) -> str:
@@ -97,6 +101,7 @@ class Class(Value):
     node: cst.ClassDef | None = None
     bases: tuple[Value, ...] = ()
     members: dict[str, Value] = field(default_factory=dict)
+    script: Script | None = None  # the file that it stands in
 
     @property
     def name(self) -> str:
@@ -138,6 +143,23 @@ class Bound(Value):
 
 
 @dataclass(eq=False)
+class Partial(Value):
+    """A `functools.partial`: a callee, and the arguments that it has been given so far."""
+
+    function: Value = field(default_factory=Value)
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(eq=False)
+class Package(Value):
+    """A module of the same project: its variables are those of its frame."""
+
+    name: str = ""
+    path: str = ""
+    frame: Frame | None = None
+
+
+@dataclass(eq=False)
 class Seq(Value):
     """A tuple, list or set whose items are known."""
 
@@ -160,11 +182,16 @@ class Choice(Value):
 
 @dataclass(eq=False)
 class Frame:
-    """One activation of a function; its variables live in the interpreter's state."""
+    """One activation of a function; its variables live in the interpreter's state.
+
+    What an imported file binds has `settled` once its body has run: it is kept apart from the
+    state, which each branch copies.
+    """
 
     node: cst.CSTNode
     parent: Frame | None = None
     outer: dict[str, Frame] = field(default_factory=dict)
+    settled: dict[str, Value] = field(default_factory=dict)
 
 
 def options_of(value: Value) -> tuple[Value, ...]:

@@ -165,6 +165,8 @@ def _fix(script: Script, update: Update) -> Fix | None:
     function = _clip_function(script)
     if script.source.kind != "python" or function is None or not update.step.receiver_text:
         return None
+    if update.step.site.script is not script:
+        return None  # it stands in another file than the claim
     line, column, _, _ = script.range(update.step.site.node)
     if script.source.code_lines[line - 1][:column].strip():
         return None  # the step shares its line with something else
