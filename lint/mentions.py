@@ -50,9 +50,7 @@ def mentions(module: cst.CSTNode) -> Counter[str]:
         if isinstance(node, _PIECES):
             text = string_of(node)
             found.update([text] if text is not None else [])
-        elif isinstance(node, (cst.FunctionDef, cst.ClassDef)):
-            found[node.name.value] += 1
-        elif isinstance(node, cst.Param):
+        elif isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Param)):
             found[node.name.value] += 1
         elif isinstance(node, cst.Arg) and node.keyword is not None:
             found[node.keyword.value] += 1

@@ -52,9 +52,9 @@ _CONTEXTS = {
 def method_not_called(script: Script) -> Iterator[Finding]:
     """A method or context is named and not called.
 
-    `optimizer.step` without parentheses is an expression that does nothing: Python says no word, and
-    the model never learns, or is validated in training mode. `with torch.no_grad:` fails once it is
-    reached.
+    `optimizer.step` without parentheses is an expression that does nothing: Python says no word,
+    and the model never learns, or is validated in training mode. `with torch.no_grad:` fails
+    once it is reached.
 
     Only statements that consist of the attribute alone are meant, on objects that are known by what
     they were made from; on others only `zero_grad` and `backward`, which nothing else is named.
@@ -86,14 +86,13 @@ def method_not_called(script: Script) -> Iterator[Finding]:
     """
     if not script.whole:
         return
-    probed = _probed(script.module)
     for event in script.events("bare"):
-        if event.site.node not in probed and _is_method(event):
-            yield _finding(script, event)
+        if _is_method(event) and not _is_probed(event):
+            yield _finding(event)
     for event in script.events("enter"):
         name = event.result.name if isinstance(event.result, Ref) else ""
         if name in _CONTEXTS:
-            yield _context_finding(script, event, name)
+            yield _context_finding(event, name)
 
 
 def _is_method(event: Event) -> bool:
@@ -116,14 +115,14 @@ def _has_method(receiver: Value, name: str) -> bool:
     return name in _METHODS.get(kind, _METHODS[""])
 
 
-def _finding(script: Script, event: Event) -> Finding:
+def _finding(event: Event) -> Finding:
     text, name = event.site.text, event.callee
     effect = _EFFECTS.get(name, "nothing happens")
     return found(
         event.site,
         f"`{text}` is named, but not called: {effect}",
         hint=f"write `{text}()`",
-        fix=_fix(script, event, "()" if _needs_nothing(event) else None),
+        fix=_fix(event, "()" if _needs_nothing(event) else None),
     )
 
 
@@ -133,24 +132,25 @@ def _needs_nothing(event: Event) -> bool:
     return all(not isinstance(one, Obj) or not one.qualname.endswith(needing) for one in receivers)
 
 
-def _context_finding(script: Script, event: Event, name: str) -> Finding:
+def _context_finding(event: Event, name: str) -> Finding:
     text = event.site.text
     return found(
         event.site,
         f"`{text}` is named as a context, but not called: `with` cannot enter it",
         hint=f"write `with {text}({'...' if _CONTEXTS[name] is None else ''}):`",
-        fix=_fix(script, event, _CONTEXTS[name]),
+        fix=_fix(event, _CONTEXTS[name]),
     )
 
 
-def _fix(script: Script, event: Event, call: str | None) -> Fix | None:
+def _fix(event: Event, call: str | None) -> Fix | None:
     if call is None:
         return None
-    edit = script.edit(event.site.node, event.site.text + call)
+    edit = event.site.script.edit(event.site.node, event.site.text + call)
     return None if edit is None else Fix(f"Call `{event.site.text}()`", (edit,), safe=True)
 
 
-def _probed(module: cst.Module) -> set[cst.CSTNode]:
-    """Attributes in the body of a `try`, where naming one asks whether it is there."""
-    tries = [node for node in walk(module) if isinstance(node, cst.Try)]
-    return {node for one in tries if len(one.body.body) == 1 for node in walk(one.body)}
+def _is_probed(event: Event) -> bool:
+    """Whether it is all that a `try` tries: naming an attribute asks whether it is there."""
+    tries = [node for node in walk(event.site.script.module) if isinstance(node, cst.Try)]
+    probed = {node for one in tries if len(one.body.body) == 1 for node in walk(one.body)}
+    return event.site.node in probed

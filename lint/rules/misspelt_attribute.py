@@ -8,6 +8,7 @@ from difflib import get_close_matches
 import libcst as cst
 
 from trainlint.finding import Finding, Fix, Severity
+from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import Bound, Const, Obj, Ref, Value, options_of
 from trainlint.lint.mentions import mentions, read_attributes, walk
 from trainlint.lint.model import Event, Script
@@ -60,44 +61,48 @@ def misspelt_attribute(script: Script) -> Iterator[Finding]:
             param.requires_grad = False
         model.requires_grad_(False)
 
-    Fix safety: the fix spells the attribute right, or calls the method that does what the assignment
-    was to do. What was set before had no effect.
+    Fix safety: the fix spells the attribute right, or calls the method that does what the
+    assignment was to do. What was set before had no effect.
     Source: the documentation of torch.Tensor.requires_grad, torch.nn.Module.requires_grad_ and
     torch.nn.Module.train, and of the param_groups in "How to adjust learning rate" (torch.optim).
     """
     if not script.whole:
         return
-    known = mentions(script.module)
     for event in script.events("set_attribute"):
         if isinstance(event.site.node, cst.Attribute) and event.receiver_text != "self":
-            finding = _judge(script, event, known[event.callee])
+            finding = _judge(event)
             if finding is not None:
                 yield finding
 
 
-def _judge(script: Script, event: Event, mentioned: int) -> Finding | None:
+def _judge(event: Event) -> Finding | None:
     name = event.callee
-    if name in _GRAD_SLIPS and not mentioned and isinstance(event.result, Const):
-        return _misspelt(script, event, "requires_grad", f"`{name}` is no attribute of a tensor")
+    if name in _GRAD_SLIPS and isinstance(event.result, Const) and not _is_mentioned(event):
+        return _misspelt(event, "requires_grad", f"`{name}` is no attribute of a tensor")
     if name == "requires_grad_" and isinstance(event.result, Const):
-        return _misspelt(script, event, "requires_grad", "it hides the method, and sets nothing")
+        return _misspelt(event, "requires_grad", "it hides the method, and sets nothing")
     if name == "requires_grad" and _is_module(event):
-        return _on_module(script, event)
-    if name == "training" and _has_modes(script, event):
-        return _mode(script, event)
-    if name in _GROUP_OPTIONS and not _is_read(script, event):
+        return _on_module(event)
+    if name == "training" and _has_modes(event):
+        return _mode(event)
+    if name in _GROUP_OPTIONS and not _is_read(event):
         return _group_option(event)
     if isinstance(event.receiver, Ref) and event.receiver.name == "torch.backends.cudnn":
         close = get_close_matches(name, _SWITCHES, 1, 0.75)
-        if name not in _SWITCHES and close and not mentioned:
-            return _misspelt(script, event, close[0], f"`torch.backends.cudnn` has no `{name}`")
+        if name not in _SWITCHES and close and not _is_mentioned(event):
+            return _misspelt(event, close[0], f"`torch.backends.cudnn` has no `{name}`")
     return None
 
 
-def _misspelt(script: Script, event: Event, right: str, why: str) -> Finding:
+def _is_mentioned(event: Event) -> bool:
+    """Whether the script reads or defines something of that name: then it is its own."""
+    return mentions(event.site.script.module)[event.callee] > 0
+
+
+def _misspelt(event: Event, right: str, why: str) -> Finding:
     node = event.site.node
     assert isinstance(node, cst.Attribute)
-    edit = script.edit(node.attr, right)
+    edit = event.site.script.edit(node.attr, right)
     fix = None if edit is None else Fix(f"Set `{right}`", (edit,), safe=True)
     text = event.site.text
     return found(event.site, f"setting `{text}` does nothing: {why}",
@@ -137,7 +142,7 @@ def _runs_over_modules(event: Event) -> bool:
         if not isinstance(node, cst.For) or not isinstance(node.iter, cst.Call):
             continue
         method = node.iter.func.attr.value if isinstance(node.iter.func, cst.Attribute) else ""
-        target = node.target
+        target: cst.CSTNode = node.target
         if method in ("named_modules", "named_children") and isinstance(target, cst.Tuple):
             target = target.elements[-1].value
         elif method not in ("modules", "children"):
@@ -147,18 +152,18 @@ def _runs_over_modules(event: Event) -> bool:
     return False
 
 
-def _on_module(script: Script, event: Event) -> Finding:
-    owner, value = event.receiver_text, _assigned(script, event)
+def _on_module(event: Event) -> Finding:
+    owner, value = event.receiver_text, _assigned(event)
     call = f"{owner}.requires_grad_({value or 'False'})"
     return found(
         event.site,
         f"`{event.site.text}` is set on a module: none of its parameters is told",
         hint=f"write `{call}`",
-        fix=_rewritten(script, event, call) if value else None,
+        fix=_rewritten(event, call) if value else None,
     )
 
 
-def _has_modes(script: Script, event: Event) -> bool:
+def _has_modes(event: Event) -> bool:
     """A module that is more than one layer, in a script whose layers have modes."""
     value = event.receiver
     if not isinstance(value, Obj) or value.kind != "module" or not _is_plain_module(value, event):
@@ -167,30 +172,40 @@ def _has_modes(script: Script, event: Event) -> bool:
         return False
     if value.qualname.startswith("torchvision.models."):
         return True
-    composite = value.cls is not None or value.qualname == "torch.nn.Sequential"
-    made = {event.callee.split(".")[-1] for event in script.events("make")}
-    return composite and any(name.startswith(_MODAL) for name in made)
+    if value.qualname == "torch.nn.Sequential":
+        return any(isinstance(one, Obj) and _is_modal(one.qualname) for one in value.args)
+    return value.cls is not None and any(_makes_modal(one.node) for one in value.cls.mro())
 
 
-def _mode(script: Script, event: Event) -> Finding:
+def _is_modal(name: str) -> bool:
+    return name.split(".")[-1].startswith(_MODAL)
+
+
+def _makes_modal(node: cst.ClassDef | None) -> bool:
+    """Whether a class's text makes a layer that has a mode."""
+    calls = (call for call in walk(node) if isinstance(call, cst.Call)) if node else ()
+    return any(_is_modal(dotted(call.func) or "") for call in calls)
+
+
+def _mode(event: Event) -> Finding:
     assert isinstance(event.result, Const)
     call = f"{event.receiver_text}.{'train' if event.result.value else 'eval'}()"
     return found(
         event.site,
         f"`{event.site.text}` is set on the whole model: its layers keep the mode they are in",
         hint=f"write `{call}`",
-        fix=_rewritten(script, event, call),
+        fix=_rewritten(event, call),
     )
 
 
 # -- optimizers --------------------------------------------------------------------------------
 
 
-def _is_read(script: Script, event: Event) -> bool:
-    text = event.site.text
+def _is_read(event: Event) -> bool:
+    module, text = event.site.script.module, event.site.text
     return any(
-        node.attr.value == event.callee and script.module.code_for_node(node).strip() == text
-        for node in read_attributes(script.module)
+        node.attr.value == event.callee and module.code_for_node(node).strip() == text
+        for node in read_attributes(module)
     )
 
 
@@ -203,8 +218,8 @@ def _group_option(event: Event) -> Finding | None:
     if kinds == {"optimizer"}:
         owner = event.receiver_text
         hint = f'set it in each group: `for g in {owner}.param_groups: g["{name}"] = ...`'
-        return found(event.site, f"nothing reads `{event.site.text}`: an optimizer keeps its options"
-                     " in its parameter groups", hint=hint)  # fmt: skip
+        return found(event.site, f"nothing reads `{event.site.text}`: an optimizer keeps its"
+                     " options in its parameter groups", hint=hint)  # fmt: skip
     if kinds == {"scheduler"} and name == "lr":
         hint = "set the rate in each of its optimizer's `param_groups`"
         return found(event.site, f"nothing reads `{event.site.text}`: a scheduler computes the rate"
@@ -215,12 +230,12 @@ def _group_option(event: Event) -> Finding | None:
 # -- rewriting ---------------------------------------------------------------------------------
 
 
-def _statement(script: Script, event: Event) -> cst.Assign | None:
+def _statement(event: Event) -> cst.Assign | None:
     """The assignment that sets this attribute and nothing else."""
     return next(
         (
             node
-            for node in walk(script.module)
+            for node in walk(event.site.script.module)
             if isinstance(node, cst.Assign)
             and len(node.targets) == 1
             and node.targets[0].target is event.site.node
@@ -229,12 +244,12 @@ def _statement(script: Script, event: Event) -> cst.Assign | None:
     )
 
 
-def _assigned(script: Script, event: Event) -> str | None:
-    statement = _statement(script, event)
-    return None if statement is None else script.module.code_for_node(statement.value)
+def _assigned(event: Event) -> str | None:
+    statement = _statement(event)
+    return None if statement is None else event.site.script.module.code_for_node(statement.value)
 
 
-def _rewritten(script: Script, event: Event, call: str) -> Fix | None:
-    statement = _statement(script, event)
-    edit = script.edit(statement, call) if statement is not None else None
+def _rewritten(event: Event, call: str) -> Fix | None:
+    statement = _statement(event)
+    edit = event.site.script.edit(statement, call) if statement is not None else None
     return None if edit is None else Fix(f"Write `{call}`", (edit,), safe=True)
