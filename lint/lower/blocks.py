@@ -11,7 +11,8 @@ from collections.abc import Callable
 import libcst as cst
 
 from trainlint.lint.lower import known
-from trainlint.lint.lower.machine import BUDGET, State
+from trainlint.lint.lower.machine import BUDGET
+from trainlint.lint.lower.state import State, joined
 from trainlint.lint.lower.statements import Exits, Statements
 from trainlint.lint.lower.syntax import children, dotted, statements
 from trainlint.lint.lower.values import (
@@ -42,13 +43,18 @@ class Blocks(Statements):
             if self.dead:
                 break
             self.statement(statement)
-            if isinstance(statement, cst.If) and not self.dead and _may_leave(statement):
+            if isinstance(statement, cst.If) and not self.dead and self.may_leave(statement):
                 self.conditions.append(
                     Condition(self.site(statement.test), self.evaluate_quietly(statement.test),
                               False, implicit=True, depth=len(self.loops))
                 )  # fmt: skip
                 pushed += 1
         del self.conditions[len(self.conditions) - pushed :]
+
+    def may_leave(self, node: cst.If) -> bool:
+        if node not in self.leaving:
+            self.leaving[node] = _may_leave(node)
+        return self.leaving[node]
 
     def evaluate_quietly(self, node: cst.CSTNode) -> Value:
         recording, self.recording = self.recording, False
@@ -79,7 +85,7 @@ class Blocks(Statements):
         body: cst.BaseSuite,
         orelse: cst.If | cst.Else | None,
     ) -> None:
-        before = dict(self.state)
+        before = self.state.fork()
         site = self.site(test)
         with self.under(Condition(site, value, True, depth=len(self.loops), body=body)):
             self.block(body)
@@ -103,16 +109,7 @@ class Blocks(Statements):
         self.state = self.joined(self.state, other, test)
 
     def joined(self, left: State, right: State, test: Value | None = None) -> State:
-        result: State = {}
-        for key in left.keys() | right.keys():
-            one, two = left.get(key), right.get(key)
-            if one is None or two is None:
-                result[key] = one or two or Value()
-            elif one is two:
-                result[key] = one
-            else:
-                result[key] = self.phi(join(one, two), test)
-        return result
+        return joined(left, right, lambda one, two: self.phi(join(one, two), test))
 
     def phi(self, value: Value, test: Value | None) -> Value:
         """What was bound under a test varies with what the test varies with."""
@@ -121,14 +118,14 @@ class Blocks(Statements):
         return value
 
     def try_(self, node: cst.Try | cst.TryStar) -> None:
-        before = dict(self.state)
+        before = self.state.fork()
         self.block(node.body)
         if node.orelse is not None and not self.dead:
             self.block(node.orelse.body)
         body, body_dead = self.state, self.dead
         entry = self.joined(before, body)
         for handler in node.handlers:
-            self.state, self.dead = dict(entry), False
+            self.state, self.dead = entry.fork(), False
             with self.under(Condition(self.site(handler), Value(), True, depth=len(self.loops))):
                 if handler.name is not None:
                     self.assign_to(handler.name.name, Value())
@@ -155,9 +152,9 @@ class Blocks(Statements):
 
     def match(self, node: cst.Match) -> None:
         value = self.evaluate(node.subject)
-        after, after_dead = dict(self.state), False
+        after, after_dead = self.state.fork(), False
         for case in node.cases:
-            self.state, self.dead = dict(after), False
+            self.state, self.dead = after.fork(), False
             with self.under(Condition(self.site(case), value, True, depth=len(self.loops))):
                 self.block(case.body)
             self.meet(after, after_dead, value)
@@ -204,7 +201,7 @@ class Blocks(Statements):
         begin: Callable[[], object],
     ) -> None:
         """Run the body once for trial: what it changed varies with the loop from now on."""
-        self.state = dict(before)
+        self.state = before.fork()
         self.recording = False
         exits = self.loop_pass(body, begin)
         self.recording = True
@@ -212,10 +209,12 @@ class Blocks(Statements):
         for state in exits.again:
             after = state if after is None else self.joined(after, state)
         self.dead = False
-        self.state = dict(before)
-        for key, value in (after or {}).items():
-            old = before.get(key)
-            if old is not None and old is not value:
+        self.state = before.fork()
+        if after is None:
+            return
+        for key in after.since(before.mark()):
+            old, value = before.get(key), after.get(key)
+            if old is not None and value is not None and old is not value:
                 self.state[key] = self.carried(old, value, loop)
 
     def carried(self, old: Value, new: Value, loop: Loop) -> Value:
@@ -230,7 +229,7 @@ class Blocks(Statements):
     def loop_pass(self, body: cst.BaseSuite, begin: Callable[[], object]) -> Exits:
         exits = Exits()
         self.loop_exits.append(exits)
-        self.state = dict(self.state)
+        self.state = self.state.fork()
         begin()
         self.block(body)
         self.loop_exits.pop()
@@ -256,6 +255,8 @@ def _context_name(value: Value) -> str:
 
 def _may_leave(node: cst.CSTNode, in_loop: bool = False) -> bool:
     """Whether running a statement may leave the loop's pass or the function it stands in."""
+    if not isinstance(node, _HOLDS_STATEMENTS):
+        return False
     if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
         return False
     if isinstance(node, cst.Return):
@@ -264,6 +265,13 @@ def _may_leave(node: cst.CSTNode, in_loop: bool = False) -> bool:
         return not in_loop
     inner = in_loop or isinstance(node, (cst.For, cst.While))
     return any(_may_leave(child, inner) for child in children(node))
+
+
+# What can hold a way out; expressions and lambdas cannot.
+_HOLDS_STATEMENTS = (
+    cst.BaseStatement, cst.BaseSuite, cst.BaseSmallStatement, cst.Else, cst.ExceptHandler,
+    cst.ExceptStarHandler, cst.Finally, cst.MatchCase,
+)  # fmt: skip
 
 
 def _unwrap(loop: Loop, over: Value, node: cst.For) -> None:

@@ -166,7 +166,7 @@ class Evaluator(Machine):
     def eval_comprehension(self, node: cst.BaseComp) -> Value:
         loop: cst.CompFor | None = node.for_in
         opened = 0
-        saved = dict(self.state)
+        saved = self.state.fork()
         while loop is not None:
             over = self.evaluate(loop.iter)
             running = Loop(self.site(loop), "comprehension", over)

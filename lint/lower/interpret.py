@@ -8,7 +8,8 @@ import libcst as cst
 
 from trainlint.lint.lower import known
 from trainlint.lint.lower.blocks import Blocks
-from trainlint.lint.lower.machine import BUDGET, DEPTH, MOST_IMPORTS, State, shared_names
+from trainlint.lint.lower.machine import BUDGET, DEPTH, MOST_IMPORTS, shared_names
+from trainlint.lint.lower.state import State
 from trainlint.lint.lower.statements import Exits
 from trainlint.lint.lower.syntax import contains_yield, dotted, parameters, statements
 from trainlint.lint.lower.values import (
@@ -43,7 +44,7 @@ class Interpreter(Blocks):
             for node, function in list(self.functions_made.items()):
                 if node not in self.followed and function.script is self.root:
                     pending = True
-                    self.run_root(function, dict(after))
+                    self.run_root(function, after.fork())
         return Flow(self.traces, self.spent < BUDGET, list(self.classes_made.values()))
 
     def run_root(self, function: Func, state: State) -> None:
@@ -113,9 +114,9 @@ class Interpreter(Blocks):
         self.frame = self.module_frame = package.frame
         self.loop_exits, self.returns, self.loops = [], [], []
         self.conditions, self.contexts = [], []
+        mark = self.state.mark()
         self.block(script.module)
-        for key in [key for key in self.state if key[0] is package.frame]:
-            package.frame.settled[str(key[1])] = self.state.pop(key)
+        package.frame.settled.update(self.state.take(package.frame, mark))
         self.script, self.frame, self.module_frame, self.recording, self.dead = saved
         self.loop_exits, self.returns, self.loops, self.conditions, self.contexts = stacks
 
@@ -140,7 +141,7 @@ class Interpreter(Blocks):
             self.classes_made[node] = cls
         self.assign_name(node.name.value, cls)
         outer, self.frame = self.frame, Frame(node, self.frame)
-        inner = self.frame
+        inner, mark = self.frame, self.state.mark()
         for statement in statements(node.body):
             if isinstance(statement, cst.FunctionDef):
                 decorators = tuple(self.decorator_name(d.decorator) for d in statement.decorators)
@@ -150,8 +151,7 @@ class Interpreter(Blocks):
             else:
                 self.statement(statement)
         self.frame = outer
-        for key in [key for key in self.state if key[0] is inner]:
-            cls.members[str(key[1])] = self.state.pop(key)
+        cls.members.update(self.state.take(inner, mark))
 
     def run_function(self, function: Func, args: tuple[Argument, ...], node: cst.CSTNode) -> Value:
         """Follow a call of one of the script's own functions."""
@@ -161,7 +161,7 @@ class Interpreter(Blocks):
             len(self.functions) >= DEPTH
             or body in self.functions
             or self.spent > BUDGET
-            or contains_yield(body.body)
+            or self.yields(body)
         ):
             for arg in args:
                 self.escape(arg.value)
@@ -170,6 +170,11 @@ class Interpreter(Blocks):
         if self.recording:
             self.followed.add(body)
         return self.enter(function, body, args, node)
+
+    def yields(self, body: cst.FunctionDef | cst.Lambda) -> bool:
+        if body not in self.yielding:
+            self.yielding[body] = contains_yield(body.body)
+        return self.yielding[body]
 
     def enter(
         self,
@@ -200,7 +205,7 @@ class Interpreter(Blocks):
         self.functions.pop()
         self.frame, self.dead, self.loop_exits, self.script = saved
         if not any(made.frame is frame for made in self.functions_made.values()):
-            self.state = {key: value for key, value in self.state.items() if key[0] is not frame}
+            self.state.close(frame)
         return result if _keeps_result(function) else Value()
 
     def run_body(self, body: cst.FunctionDef | cst.Lambda) -> Value:

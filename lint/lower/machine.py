@@ -10,6 +10,7 @@ import libcst as cst
 
 from trainlint.lint.lower import known
 from trainlint.lint.lower.scopes import BUILTINS
+from trainlint.lint.lower.state import State
 from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import (
     STILL,
@@ -40,9 +41,6 @@ from trainlint.lint.model import (
     Trace,
 )
 
-# What every name, attribute and item holds: by frame or object, and by name or key.
-State = dict[tuple[object, object], Value]
-
 # What the evaluation of one script may cost, in nodes: some 200 times a long script's own size.
 BUDGET = 400_000
 DEPTH = 12
@@ -63,7 +61,7 @@ class Machine:
     def __init__(self, script: Script) -> None:
         self.script = script  # the file that the running code stands in
         self.root = script
-        self.state: State = {}
+        self.state = State()
         self.module_frame = Frame(script.module)
         self.frame = self.module_frame
         self.trace = Trace(script.module)

@@ -8,7 +8,7 @@ import libcst as cst
 
 from trainlint.lint.lower import known
 from trainlint.lint.lower.calls import Caller
-from trainlint.lint.lower.machine import State
+from trainlint.lint.lower.state import State
 from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import (
     STILL,
@@ -44,7 +44,10 @@ class Statements(Caller):
     def __init__(self, script: Script) -> None:
         super().__init__(script)
         self.dead = False
+        self.leaving: dict[cst.CSTNode, bool] = {}
+        self.yielding: dict[cst.CSTNode, bool] = {}
         self.loop_exits: list[Exits] = []
+        self.items_set: dict[Value, set[tuple[str, object]]] = {}  # keys ever set in a container
         self.returns: list[Exits] = []
 
     def expression(self, node: cst.Expr) -> None:
@@ -105,10 +108,12 @@ class Statements(Caller):
         container = self.evaluate(target.value)
         keys = [self.evaluate_slice(element.slice) for element in target.slice]
         self.mutate(container)
-        for name in [n for n in self.state if n[0] is container and isinstance(n[1], tuple)]:
-            del self.state[name]
+        for name in self.items_set.get(container, ()):
+            self.state.remove((container, name))
         if len(keys) == 1 and isinstance(keys[0], Const):
-            self.state[(container, ("item", keys[0].value))] = value
+            name = ("item", keys[0].value)
+            self.items_set.setdefault(container, set()).add(name)
+            self.state[(container, name)] = value
 
     def unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
         if isinstance(value, Obj) and isinstance(value.returned, Seq):
@@ -151,7 +156,7 @@ class Statements(Caller):
 
     def delete(self, node: cst.Del) -> None:
         if isinstance(node.target, cst.Name):
-            self.state.pop((self.frame, node.target.value), None)
+            self.state.remove((self.frame, node.target.value))
 
     def import_(self, node: cst.Import) -> None:
         for alias in node.names:
@@ -189,8 +194,7 @@ class Statements(Caller):
     def import_all(self, package: Package) -> None:
         """`from module import *`: its names but those that begin with an underscore."""
         assert package.frame is not None
-        running = {str(n): v for (frame, n), v in self.state.items() if frame is package.frame}
-        for name, value in (package.frame.settled | running).items():
+        for name, value in package.frame.settled.items():
             if not name.startswith("_"):
                 self.assign_name(name, value)
 

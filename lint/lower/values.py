@@ -192,6 +192,7 @@ class Frame:
     parent: Frame | None = None
     outer: dict[str, Frame] = field(default_factory=dict)
     settled: dict[str, Value] = field(default_factory=dict)
+    closed: bool = False  # the function has returned, and nothing that it made can see its names
 
 
 def options_of(value: Value) -> tuple[Value, ...]:
