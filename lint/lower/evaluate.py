@@ -161,6 +161,7 @@ class Evaluator(Machine):
         function = Func(STILL, node, self.frame, owner, decorators, self.script)
         if isinstance(node, cst.FunctionDef):
             self.functions_made[node] = function
+            self.captured.add(self.frame)
         return function
 
     def eval_comprehension(self, node: cst.BaseComp) -> Value:

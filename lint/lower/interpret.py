@@ -204,7 +204,7 @@ class Interpreter(Blocks):
             self.path.pop()
         self.functions.pop()
         self.frame, self.dead, self.loop_exits, self.script = saved
-        if not any(made.frame is frame for made in self.functions_made.values()):
+        if frame not in self.captured:
             self.state.close(frame)
         return result if _keeps_result(function) else Value()
 

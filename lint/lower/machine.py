@@ -76,6 +76,8 @@ class Machine:
         self.functions_made: dict[cst.CSTNode, Func] = {}
         self.classes_made: dict[cst.ClassDef, Class] = {}
         self.followed: set[cst.CSTNode] = set()
+        self.captured: set[Frame] = set()  # activations whose names a function made in them sees
+        self.attributes: dict[tuple[Value, str], Value] = {}  # those that nothing has set
         self.shared_names = shared_names(script)
         self.constants: dict[cst.CSTNode, Const] = {}
         self.imported: dict[str, Package] = {}  # the project's modules, by path
@@ -229,8 +231,7 @@ class Machine:
 
     def remembered(self, value: Value, name: str, made: Value) -> Value:
         """The same unknown attribute is the same value each time."""
-        self.state[(value, name)] = made
-        return made
+        return self.attributes.setdefault((value, name), made)
 
     @contextmanager
     def under(self, condition: Condition) -> Iterator[None]:

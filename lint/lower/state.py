@@ -20,12 +20,27 @@ _GONE = Value()
 
 
 class _Layer:
-    __slots__ = ("below", "depth", "items")
+    """What was changed upon the layer below it; names are looked up downwards.
 
-    def __init__(self, items: dict[Key, Value], below: _Layer | None) -> None:
+    `before` is the layer that came before it in time: the one below, or, for a layer that many
+    were made into, the topmost of those. Where two states parted is told by it.
+    """
+
+    __slots__ = ("age", "before", "below", "depth", "items")
+
+    def __init__(
+        self, items: dict[Key, Value], below: _Layer | None, before: _Layer | None
+    ) -> None:
         self.items = items
         self.below = below
+        self.before = before
         self.depth: int = below.depth + 1 if below is not None else 1
+        self.age: int = before.age + 1 if before is not None else 1
+
+    @property
+    def merged(self) -> bool:
+        """Whether it holds all that the layers before it hold."""
+        return self.before is not self.below
 
 
 class State:
@@ -67,10 +82,10 @@ class State:
     def mark(self) -> _Layer | None:
         """A point from which changes can be told: everything until now, frozen."""
         if self._top:
-            self._below = _Layer(self._top, self._below)
+            self._below = _Layer(self._top, self._below, self._below)
             self._top = {}
             if self._below.depth > _DEEPEST:
-                self._below = _Layer(_living(self.since(None)), None)
+                self._below = _Layer(_living(self.since(None)), None, self._below)
         return self._below
 
     def since(self, mark: _Layer | None) -> dict[Key, Value]:
@@ -78,8 +93,9 @@ class State:
         layers = [self._top]
         layer = self._below
         while layer is not mark and layer is not None:
-            layers.append(layer.items)
-            layer = layer.below
+            if mark is None or not layer.merged:
+                layers.append(layer.items)
+            layer = layer.below if mark is None else layer.before
         changes: dict[Key, Value] = {}
         for items in reversed(layers):
             changes.update(items)
@@ -123,16 +139,15 @@ def _value(key: Key, changes: dict[Key, Value], state: State) -> Value | None:
 
 
 def _parting(left: State, right: State) -> _Layer | None:
-    """The topmost layer that two states share."""
-    layers = set()
-    layer = left._below
-    while layer is not None:
-        layers.add(layer)
-        layer = layer.below
-    layer = right._below
-    while layer is not None and layer not in layers:
-        layer = layer.below
-    return layer
+    """The last layer that two states share."""
+    one, two = left._below, right._below
+    while one is not two:
+        if two is None or (one is not None and one.age >= two.age):
+            assert one is not None
+            one = one.before
+        else:
+            two = two.before
+    return one
 
 
 def _living(items: dict[Key, Value]) -> dict[Key, Value]:
