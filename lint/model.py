@@ -12,7 +12,7 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from trainlint.finding import Edit, Location
 from trainlint.lint.lower.scopes import Names
-from trainlint.lint.lower.syntax import statements
+from trainlint.lint.lower.syntax import dotted, statements
 from trainlint.lint.lower.values import Class, Obj, Value
 from trainlint.lint.source import Source
 
@@ -35,7 +35,8 @@ class Site:
     @property
     def text(self) -> str:
         """The node's own source text."""
-        return self.script.module.code_for_node(self.node).strip()
+        name = dotted(self.node)
+        return name if name is not None else self.script.module.code_for_node(self.node).strip()
 
 
 @dataclass(eq=False)
@@ -114,7 +115,12 @@ class Argument:
     keyword: str | None
     value: Value
     site: Site
-    text: str
+    star: str = ""  # `*` or `**` before it
+
+    @cached_property
+    def text(self) -> str:
+        """Its source text."""
+        return self.star + self.site.text
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +143,7 @@ class Event:
     kind: str
     site: Site
     receiver: Value
-    receiver_text: str
+    receiver_node: cst.CSTNode | None
     callee: str  # qualified name or method name
     args: tuple[Argument, ...]
     loops: tuple[Loop, ...]
@@ -147,6 +153,11 @@ class Event:
     functions: tuple[cst.CSTNode, ...]
     result: Value
     scaler: Value | None = None  # of a step: the GradScaler that takes it
+
+    @cached_property
+    def receiver_text(self) -> str:
+        """The receiver's source text."""
+        return "" if self.receiver_node is None else Site(self.site.script, self.receiver_node).text
 
     def within(self, *names: str) -> Context | None:
         """The innermost context of one of these names around it."""
@@ -159,14 +170,14 @@ class Event:
             if arg.keyword == keyword:
                 return arg
         before = plain[: position + 1]
-        if len(before) > position and not any(arg.text.startswith("*") for arg in before):
+        if len(before) > position and not any(arg.star for arg in before):
             return plain[position]
         return None
 
     @property
     def starred(self) -> bool:
         """Whether `*args` or `**kwargs` are handed over."""
-        return any(arg.text.startswith("*") for arg in self.args)
+        return any(arg.star for arg in self.args)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Caller(Evaluator):
     def evaluate_argument(self, arg: cst.Arg) -> Argument:
         value = self.evaluate(arg.value)
         keyword = arg.keyword.value if arg.keyword is not None else None
-        return Argument(keyword, value, self.site(arg.value), arg.star + self.text(arg.value))
+        return Argument(keyword, value, self.site(arg.value), arg.star)
 
     def call(self, function: Value, args: tuple[Argument, ...], node: cst.Call) -> Value:
         if isinstance(function, Func):
@@ -139,9 +139,9 @@ class Caller(Evaluator):
         """The values given by position; a `*` of which the items are not known is one unknown."""
         values: list[Value] = []
         for arg in args:
-            if arg.keyword is not None or arg.text.startswith("**"):
+            if arg.keyword is not None or arg.star == "**":
                 continue
-            starred = arg.text.startswith("*")
+            starred = bool(arg.star)
             if starred and isinstance(arg.value, Seq) and (arg.value, CONTENT) not in self.state:
                 values += arg.value.items
             else:
@@ -176,7 +176,7 @@ class Caller(Evaluator):
     ) -> Value:
         if "builtins.staticmethod" in function.decorators:
             return self.run_function(function, args, node)
-        first = Argument(None, receiver, self.site(node), "")
+        first = Argument(None, receiver, self.site(node))
         return self.run_function(function, (first, *args), node)
 
     def call_method(self, bound: Bound, args: tuple[Argument, ...], node: cst.Call) -> Value:

@@ -56,7 +56,7 @@ class Interpreter(Blocks):
             receiver: Value = function.owner
             if "builtins.classmethod" not in function.decorators:
                 receiver = self.instance_of(function.owner)
-            args = (Argument(None, receiver, self.site(function.node), ""),)
+            args = (Argument(None, receiver, self.site(function.node)),)
         if function.node in self.followed:  # the instance's own making ran it
             return
         self.trace = Trace(function.node)
@@ -73,7 +73,7 @@ class Interpreter(Blocks):
         init = cls.find("__init__")
         if isinstance(init, Func) and init.node is not None:
             followed = init.node in self.followed
-            first = Argument(None, made, self.site(init.node), "")
+            first = Argument(None, made, self.site(init.node))
             self.run_function(init, (first,), init.node)
             if not followed:
                 self.trace.root = init.node
@@ -232,8 +232,8 @@ class Interpreter(Blocks):
         """The values of the parameters: arguments, defaults, or unknown but standing still."""
         bound: dict[str, Value] = {}
         names = [p.name.value for p in (*body.params.posonly_params, *body.params.params)]
-        plain = [arg for arg in args if arg.keyword is None and not arg.text.startswith("*")]
-        starred = any(arg.text.startswith("*") for arg in args)
+        plain = [arg for arg in args if arg.keyword is None and not arg.star]
+        starred = any(arg.star for arg in args)
         bound.update(zip(names, (arg.value for arg in plain), strict=False))
         bound.update({arg.keyword: arg.value for arg in args if arg.keyword is not None})
         for param in parameters(body.params):

@@ -110,13 +110,12 @@ class Machine:
         """Note an event, unless this is a trial pass through a loop."""
         if not self.recording:
             return
-        text = self.text(receiver_node) if receiver_node is not None else ""
         self.trace.events.append(
             Event(
                 kind,
                 self.site(node),
                 receiver or Value(),
-                text,
+                receiver_node,
                 callee,
                 args,
                 tuple(self.loops),
@@ -224,7 +223,7 @@ class Machine:
             node = member.node
             assert node is not None
             plain = replace(member, decorators=())
-            return self.run_function(plain, (Argument(None, value, self.site(node), ""),), node)
+            return self.run_function(plain, (Argument(None, value, self.site(node)),), node)
         if isinstance(value, Class) or "builtins.staticmethod" in member.decorators:
             return member
         return Bound(None, value, name, member)
