@@ -1,0 +1,62 @@
+"""The other files of a project, as text: what may derive from a class, or set an attribute.
+
+It is asked only where a finding hangs on it, so nothing is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "README.md",
+               "README.rst", "README")  # fmt: skip
+_MOST_FILES = 600
+_MOST_LEVELS = 6
+_SKIPPED = ("node_modules", "site-packages", "build", "dist")
+
+
+def may_be_set_elsewhere(path: str, classes: set[str], attribute: str) -> bool:
+    """Whether another file derives from one of the classes, or sets or names the attribute.
+
+    Also true where there are too many files to tell.
+    """
+    if not os.path.isfile(path):
+        return False
+    name, owners = re.escape(attribute), "|".join(map(re.escape, sorted(classes)))
+    pattern = re.compile(
+        rf"^\s*class\s+\w+\s*\([^)]*\b(?:{owners})\b"
+        rf"|\.{name}\s*(?:=[^=]|,|:\s)|^\s*(?:async\s+)?def\s+{name}\b|[\"']{name}[\"']",
+        re.MULTILINE,
+    )
+    own = os.path.abspath(path)
+    for count, other in enumerate(_python_files(_root_of(own))):
+        if count >= _MOST_FILES:
+            return True
+        if other != own and pattern.search(_text_of(other)):
+            return True
+    return False
+
+
+def _root_of(path: str) -> str:
+    """The nearest folder above a file that looks like a project's own; else the file's folder."""
+    folder = first = os.path.dirname(path)
+    for _ in range(_MOST_LEVELS):
+        if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
+            return folder
+        folder = os.path.dirname(folder)
+    return first
+
+
+def _python_files(root: str) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(one for one in folders if one[0] != "." and one not in _SKIPPED)
+        yield from (os.path.join(folder, one) for one in sorted(files) if one.endswith(".py"))
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
