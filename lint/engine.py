@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from trainlint.finding import Finding, Location
 from trainlint.lint.files import discover, read_source
-from trainlint.lint.model import Script
+from trainlint.lint.model import ModelError, Script
 from trainlint.lint.parse import parse
 from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.project import Project
@@ -34,27 +34,33 @@ _RECURSION = 20_000
 class Checked:
     """What checking came to: findings in reading order, and what could not be checked."""
 
-    findings: list[Finding] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
     files: int = 0
-    _seen: set[tuple[str, Location]] = field(default_factory=set)
+    _told: dict[tuple[str, Location], Finding] = field(default_factory=dict)
 
     def add(self, source: Source, findings: Iterable[Finding], project: Project) -> None:
         """Add what one file's checking found, and keep the sources of the files it lies in.
 
-        A finding can lie in a file that this one imports, and be found from several.
+        A finding can lie in a file that this one imports, and be found from several: it is told
+        once, in the same words whichever file was checked first.
         """
         for finding in findings:
             key = (finding.code, finding.location)
-            if key in self._seen:
-                continue
-            self._seen.add(key)
-            self.findings.append(finding)
+            self._told[key] = min(self._told.get(key, finding), finding, key=_words)
             path = finding.location.path
             if path not in self.sources:
                 script = None if path == source.path else project.script(path)
                 self.sources[path] = script.source if script is not None else source
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings, in reading order."""
+        return sorted(self._told.values(), key=lambda finding: finding.sort_key)
+
+
+def _words(finding: Finding) -> tuple[str, str]:
+    return finding.message, repr(finding.related)
 
 
 def check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str] = ()) -> Checked:
@@ -76,7 +82,6 @@ def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[s
             checked.add(source, findings, project)
         except Unreadable as error:
             checked.problems.append(Problem.of(str(path), error))
-    checked.findings.sort(key=lambda finding: finding.sort_key)
     return checked
 
 
@@ -101,17 +106,26 @@ def _check_source(
         return []
     script = Script(source, parse(source), project)
     findings: list[Finding] = []
+    failures: dict[str, Problem] = {}
     for entry in wanted:
         try:
             findings += apply_rule(entry, script)
         except RecursionError:
-            problems.append(Problem(source.path, "the code is nested too deeply to be followed"))
+            failures[""] = Problem(source.path, "the code is nested too deeply to be followed")
             break
+        except ModelError as error:
+            failures[""] = _internal_error(source, f"reading the script's {error}")
         except Exception as error:
             # One broken rule must not hide what the others find.
-            text = f"internal error in {entry.code} ({entry.name}): {type(error).__name__}: {error}"
-            problems.append(Problem(source.path, text, "this is a bug in trainlint: report it"))
+            what = f"{entry.code} ({entry.name}): {type(error).__name__}: {error}"
+            failures[entry.code] = _internal_error(source, what)
+    problems += failures.values()
     return findings
+
+
+def _internal_error(source: Source, what: str) -> Problem:
+    text = f"internal error in {what}"
+    return Problem(source.path, text, "this is a bug in trainlint: report it")
 
 
 def _may_speak(entry: Entry, data: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -208,6 +209,20 @@ class Flow:
     classes: list[Class] = field(default_factory=list)
 
 
+class ModelError(Exception):
+    """Lowering a script failed: no rule that asks for this part of the model can answer."""
+
+
+@contextmanager
+def _lowering(part: str) -> Iterator[None]:
+    try:
+        yield
+    except (RecursionError, ModelError):
+        raise
+    except Exception as error:
+        raise ModelError(f"{part}: {type(error).__name__}: {error}") from error
+
+
 @dataclass(eq=False)
 class Script:
     """One script: its source, and what it is lowered to."""
@@ -224,21 +239,24 @@ class Script:
         """Scopes, bindings and uses."""
         from trainlint.lint.lower.names import lower_names
 
-        return lower_names(self.module, self.source.path)
+        with _lowering("names"):
+            return lower_names(self.module, self.source.path)
 
     @cached_property
     def flow(self) -> Flow:
         """Values and events, by running the script in the abstract."""
         from trainlint.lint.lower.interpret import lower_flow
 
-        return lower_flow(self)
+        with _lowering("flow"):
+            return lower_flow(self)
 
     @cached_property
     def claims(self) -> list[Claim]:
         """What comments, docstrings, options and prose say that the code does."""
         from trainlint.lint.lower.claims import lower_claims
 
-        return list(lower_claims(self))
+        with _lowering("claims"):
+            return list(lower_claims(self))
 
     @property
     def traces(self) -> list[Trace]:

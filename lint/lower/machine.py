@@ -41,8 +41,8 @@ from trainlint.lint.model import (
     Trace,
 )
 
-# What the evaluation of one script may cost, in nodes: some 200 times a long script's own size.
-BUDGET = 400_000
+# What the evaluation of one script may cost, in nodes: a second or two.
+BUDGET = 150_000
 DEPTH = 12
 MOST_IMPORTS = 40  # files of the project that one script draws in
 

@@ -122,7 +122,7 @@ def joined(left: State, right: State, merge: Callable[[Value, Value], Value]) ->
     mark = _parting(left, right)
     one, two = left.since(mark), right.since(mark)
     result = State(mark)
-    for key in one.keys() | two.keys():
+    for key in {**one, **two}:  # in one order, whatever the keys' hashes
         old, new = _value(key, one, left), _value(key, two, right)
         if old is None or new is None:
             result[key] = old or new or _GONE
