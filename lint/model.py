@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
-from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from trainlint.finding import Edit, Location
 from trainlint.lint.lower.scopes import Names
 from trainlint.lint.lower.syntax import dotted, statements
 from trainlint.lint.lower.values import Class, Obj, Value
+from trainlint.lint.positions import Positions
 from trainlint.lint.source import Source
 
 if TYPE_CHECKING:
@@ -274,15 +274,12 @@ class Script:
         return self.flow.complete
 
     @cached_property
-    def _positions(self) -> dict[cst.CSTNode, CodeRange]:
-        # The provider re-reads the whole tree, so only scripts with something to say pay for it.
-        wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
-        return dict(wrapper.resolve(PositionProvider))
+    def _positions(self) -> Positions:
+        return Positions(self.module, self.source.code, self.source.code_lines)
 
     def range(self, node: cst.CSTNode) -> tuple[int, int, int, int]:
         """First line, column, last line, end column in `source.code`: lines from 1, columns 0."""
-        at = self._positions[node]
-        return at.start.line, at.start.column, at.end.line, at.end.column
+        return self._positions.of(node)
 
     def location(self, node: cst.CSTNode) -> Location:
         """Where a node stands in the original file."""

@@ -191,7 +191,7 @@ def test_bad_configuration(text: str, message: str, tmp_path: Path) -> None:
         (["check", "x.py", "--output-format", "xml"], "xml"),
         (["check", "x.py", "--config", "none.toml"], "none.toml"),
         (["check", "--unknown"], "--unknown"),
-        (["explain", "TRN01"], "did you mean TRN00"),
+        (["explain", "TRN01"], "did you mean TRN0"),
         (["explain", "undefined-nam"], "did you mean undefined-name"),
         (["run"], "SCRIPT"),
         (["run", "none.py"], "none.py: no such file"),

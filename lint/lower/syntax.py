@@ -14,6 +14,9 @@ _LAYOUT = ("whitespace", "lpar", "rpar", "lbracket", "rbracket", "lbrace", "rbra
 _SKIPPED = {"header", "footer", "leading_lines", "lines_after_decorators", "semicolon", "equal"}
 
 
+_NO_NODE = frozenset({str, type(None), bool, cst.MaybeSentinel})
+
+
 @cache
 def _walked_fields(cls: type[cst.CSTNode]) -> tuple[str, ...]:
     """The fields of a node class that can hold expressions or statements, in source order."""
@@ -28,12 +31,14 @@ def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """The child nodes in source order, layout left out."""
     for name in _walked_fields(type(node)):
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
-            yield value
-        elif isinstance(value, (list, tuple)):
+        if type(value) in _NO_NODE:
+            continue
+        if isinstance(value, (list, tuple)):
             for item in value:
                 if isinstance(item, cst.CSTNode):
                     yield item
+        elif isinstance(value, cst.CSTNode):
+            yield value
 
 
 def dotted(node: cst.CSTNode) -> str | None:
