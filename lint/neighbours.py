@@ -60,3 +60,24 @@ def _text_of(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def is_imported(path: str) -> bool:
+    """Whether another file of the project imports this one, or might: too many files to tell."""
+    if not os.path.isfile(path):
+        return False
+    own = os.path.abspath(path)
+    stem = re.escape(os.path.splitext(os.path.basename(own))[0])
+    if stem == "__init__":
+        return True
+    pattern = re.compile(
+        rf"^\s*(?:from\s+[\w.]*\b{stem}\s+import\b|import\s+[\w., ]*\b{stem}\b"
+        rf"|from\s+[\w.]+\s+import\s+[^#\n]*\b{stem}\b)",
+        re.MULTILINE,
+    )
+    for count, other in enumerate(_python_files(_root_of(own))):
+        if count >= _MOST_FILES:
+            return True
+        if other != own and pattern.search(_text_of(other)):
+            return True
+    return False
