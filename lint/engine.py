@@ -65,7 +65,7 @@ def _words(finding: Finding) -> tuple[str, str]:
 
 def check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str] = ()) -> Checked:
     """Check files, and the folders' files; a file that cannot be checked stops no other."""
-    return _with_deep_stack(lambda: _check_paths(paths, selection, exclude))
+    return with_deep_stack(lambda: _check_paths(paths, selection, exclude))
 
 
 def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str]) -> Checked:
@@ -132,7 +132,7 @@ def _may_speak(entry: Entry, data: bytes) -> bool:
     return not entry.needs or any(need in data for need in entry.needs)
 
 
-def _with_deep_stack(function: Callable[[], T]) -> T:
+def with_deep_stack(function: Callable[[], T]) -> T:
     """Run in a thread whose stack fits deeply nested code."""
     result: list[T] = []
     raised: list[BaseException] = []

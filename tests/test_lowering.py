@@ -250,3 +250,17 @@ def test_packages_import_relatively_and_in_circles(tmp_path: Path) -> None:
     assert event.receiver.cls is not None
     assert event.receiver.cls.name == "Deep"
     assert isinstance(event.args[0].value, Ref)
+
+
+def test_a_loop_over_what_a_function_wrapped() -> None:
+    script = lowered(
+        """
+        def batches():
+            return enumerate(x)
+        for i, b in batches():
+            print(b)
+        """
+    )
+    (loop,) = next(event for event in script.events("call") if event.loops).loops
+    assert loop.index == "i"
+    assert loop.over_text == ""

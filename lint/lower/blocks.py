@@ -276,8 +276,9 @@ _HOLDS_STATEMENTS = (
 
 def _unwrap(loop: Loop, over: Value, node: cst.For) -> None:
     """Take `enumerate`, `tqdm` and the like off what a loop runs over."""
-    value, expression, target = over, node.iter, node.target
-    while isinstance(value, Expr) and value.parts and isinstance(expression, cst.Call):
+    value, target = over, node.target
+    expression: cst.CSTNode | None = node.iter
+    while isinstance(value, Expr) and value.parts:
         if value.op == "builtins.enumerate":
             if isinstance(target, cst.Tuple) and len(target.elements) == 2:
                 first, second = (element.value for element in target.elements)
@@ -287,6 +288,10 @@ def _unwrap(loop: Loop, over: Value, node: cst.For) -> None:
                 target = second  # type: ignore[assignment]
         elif value.op not in known.ITERATES_FIRST:
             break
-        value, expression = value.parts[0], expression.args[0].value
+        value = value.parts[0]
+        # A function of the script's own may have wrapped it: then no text of this line is it.
+        given = expression.args if isinstance(expression, cst.Call) else ()
+        expression = given[0].value if given else None
     loop.over = value
-    loop.over_text = loop.site.script.module.code_for_node(expression)
+    if expression is not None:
+        loop.over_text = loop.site.script.module.code_for_node(expression)
