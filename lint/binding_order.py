@@ -54,7 +54,8 @@ class _Walker:
         self.early: list[Use] = []
         self.doubts = 0  # what stands here may be skipped, in a pass that may not be the first
         self.first = 0  # in a loop's first pass
-        self.quiet = 0
+        self.settled = 0  # in a loop's later passes
+        self.quiet = 0  # nothing is to be told here
 
     def run(self) -> None:
         node = self.scope.node
@@ -102,6 +103,9 @@ class _Walker:
 
     def repeat(self, *body: cst.CSTNode | None) -> None:
         """A loop: its first pass, then one that any number of passes may have gone before."""
+        if self.settled:  # an outer loop's earlier passes bound all that this one binds
+            self.visit_all(*body)
+            return
         doubts, self.doubts = self.doubts, self.doubts + 1 if self.first else 0
         self.first += 1
         self.visit_all(*body)
@@ -109,12 +113,14 @@ class _Walker:
         self.doubts = doubts
         if not self.first:
             before = None
+            self.settled += 1
             self.quiet += 1
             while before != self.bound:
                 before = set(self.bound)
                 self.visit_all(*body)
             self.quiet -= 1
             self.visit_all(*body)
+            self.settled -= 1
 
     # -- expressions ---------------------------------------------------------------------------
 

@@ -14,9 +14,11 @@ _PIECES = (cst.SimpleString, cst.ConcatenatedString)
 
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """A node and all below it, in source order, layout left out."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting.extend(reversed(list(children(current))))
 
 
 def set_attributes(module: cst.CSTNode) -> Iterator[cst.Attribute]:

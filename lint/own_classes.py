@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from trainlint.lint.lower.syntax import dotted, parameters, statements, string_of
+from trainlint.lint.lower.syntax import children, dotted, parameters, statements, string_of
 from trainlint.lint.lower.values import Class
 from trainlint.lint.mentions import set_attributes, walk
 from trainlint.lint.model import Script
@@ -18,12 +18,19 @@ _OPEN = frozenset({"__dict__", "__getattr__", "__getattribute__", "__slots__"})
 
 
 def own_classes(script: Script, *roots: str) -> Iterator[Class]:
-    """The classes of this file that derive from these and from nothing else that is unseen."""
+    """The classes of this file that derive from these and from nothing else that is unseen.
+
+    A decorator or metaclass could add anything to a class: such classes are left out.
+    """
     for cls in script.classes:
-        if cls.script in (None, script) and cls.node is not None:
+        if cls.script in (None, script) and all(_is_plain(one.node) for one in cls.mro()):
             found = set(cls.roots())
             if found & set(roots) and found <= {*roots, "builtins.object"}:
                 yield cls
+
+
+def _is_plain(node: cst.ClassDef | None) -> bool:
+    return node is not None and not node.decorators and not node.keywords
 
 
 def methods(cls: Class) -> Iterator[cst.FunctionDef]:
@@ -49,11 +56,24 @@ def reads_of_self(cls: Class) -> Iterator[cst.Attribute]:
         name = own_name(method)
         stored = set(set_attributes(method))
         tried = _tried(method)
-        for node in walk(method.body):
+        for node in _walk_own(method.body, name) if name is not None else ():
             if not isinstance(node, cst.Attribute) or node in stored or node in tried:
                 continue
             if isinstance(node.value, cst.Name) and node.value.value == name:
                 yield node
+
+
+def _walk_own(node: cst.CSTNode, name: str) -> Iterator[cst.CSTNode]:
+    """A method's nodes, without the classes in it and the functions that take another `self`."""
+    yield node
+    for child in children(node):
+        if isinstance(child, cst.ClassDef):
+            continue
+        if isinstance(child, (cst.FunctionDef, cst.Lambda)):
+            taken = {param.name.value for param in parameters(child.params)}
+            if name in taken:
+                continue
+        yield from _walk_own(child, name)
 
 
 def _tried(method: cst.FunctionDef) -> set[cst.CSTNode]:
@@ -130,4 +150,9 @@ def class_names(cls: Class) -> set[str]:
             found.add(statement.name.value)
         elif isinstance(statement, cst.If):
             found |= {one.name.value for one in walk(statement) if isinstance(one, cst.FunctionDef)}
+            found |= {
+                one.target.value
+                for one in walk(statement)
+                if isinstance(one, cst.AnnAssign) and isinstance(one.target, cst.Name)
+            }
     return found

@@ -93,7 +93,12 @@ FOUND = {
         """,
 }
 
+DEEP = "import torch\n\ndef run():\n" + "".join(
+    f"{'    ' * (level + 1)}for i{level} in range(3):\n" for level in range(14)
+) + "    " * 15 + "total = torch.zeros(1)\n    return total\n"  # fmt: skip
+
 LEFT_ALONE = {
+    "many loops in one another": DEEP,
     "bound in an earlier pass": """
         import torch
 

@@ -205,6 +205,26 @@ LEFT_ALONE = {
             def forward(self, x):
                 return x * self.area, self.place()
         """,
+    "another class's self": """
+        class Net(nn.Module):
+            def forward(self, x):
+                class Holder:
+                    def show(self):
+                        return self.other
+
+                def scale(self, value):
+                    return self.factor * value
+
+                return x, Holder, scale
+        """,
+    "a decorator that may add it": """
+        from registry import configurable
+
+        @configurable
+        class Net(nn.Module):
+            def forward(self, x):
+                return x * self.scale
+        """,
     "a class method's own": """
         class Net(nn.Module):
             @classmethod
