@@ -14,7 +14,13 @@ _LAYOUT = ("whitespace", "lpar", "rpar", "lbracket", "rbracket", "lbrace", "rbra
 _SKIPPED = {"header", "footer", "leading_lines", "lines_after_decorators", "semicolon", "equal"}
 
 
-_NO_NODE = frozenset({str, type(None), bool, cst.MaybeSentinel})
+_SEQUENCES = frozenset({list, tuple})
+
+
+@cache
+def _is_node(kind: type[object]) -> bool:
+    # `isinstance` asks an abstract base class each time, and this is asked most of all.
+    return issubclass(kind, cst.CSTNode)
 
 
 @cache
@@ -31,13 +37,12 @@ def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """The child nodes in source order, layout left out."""
     for name in _walked_fields(type(node)):
         value = getattr(node, name)
-        if type(value) in _NO_NODE:
-            continue
-        if isinstance(value, (list, tuple)):
+        kind = type(value)
+        if kind in _SEQUENCES:
             for item in value:
-                if isinstance(item, cst.CSTNode):
+                if _is_node(type(item)):
                     yield item
-        elif isinstance(value, cst.CSTNode):
+        elif _is_node(kind):
             yield value
 
 
@@ -124,11 +129,13 @@ def target_names(target: cst.CSTNode) -> Iterator[cst.Name]:
         yield from target_names(target.value)
 
 
+_SCOPES = frozenset({cst.FunctionDef, cst.Lambda, cst.ClassDef})
+
+
 def contains_yield(body: cst.CSTNode) -> bool:
     """Whether a function's own body yields, nested functions left out."""
     for child in children(body):
-        if isinstance(child, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
-            continue
-        if isinstance(child, cst.Yield) or contains_yield(child):
+        kind = type(child)
+        if kind is cst.Yield or (kind not in _SCOPES and contains_yield(child)):
             return True
     return False
