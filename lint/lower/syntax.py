@@ -17,10 +17,15 @@ _SKIPPED = {"header", "footer", "leading_lines", "lines_after_decorators", "semi
 _SEQUENCES = frozenset({list, tuple})
 
 
-@cache
-def _is_node(kind: type[object]) -> bool:
+_nodes: dict[type, bool] = {}
+
+
+def _is_node(kind: type) -> bool:
     # `isinstance` asks an abstract base class each time, and this is asked most of all.
-    return issubclass(kind, cst.CSTNode)
+    known = _nodes.get(kind)
+    if known is None:
+        known = _nodes[kind] = issubclass(kind, cst.CSTNode)
+    return known
 
 
 @cache
