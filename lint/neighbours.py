@@ -17,8 +17,9 @@ _SKIPPED = ("node_modules", "site-packages", "build", "dist")
 
 
 def may_be_set_elsewhere(path: str, classes: set[str], attribute: str) -> bool:
-    """Whether another file derives from one of the classes, or sets or names the attribute.
+    """Whether another file derives from one of the classes, or sets the attribute of something.
 
+    What a class of another file sets of its own `self` is its own, unless it derives from these.
     Also true where there are too many files to tell.
     """
     if not os.path.isfile(path):
@@ -26,7 +27,8 @@ def may_be_set_elsewhere(path: str, classes: set[str], attribute: str) -> bool:
     name, owners = re.escape(attribute), "|".join(map(re.escape, sorted(classes)))
     pattern = re.compile(
         rf"^\s*class\s+\w+\s*\([^)]*\b(?:{owners})\b"
-        rf"|\.{name}\s*(?:=[^=]|,|:\s)|^\s*(?:async\s+)?def\s+{name}\b|[\"']{name}[\"']",
+        rf"|(?<!\bself)\.{name}\s*(?:=[^=]|:\s)"
+        rf"|(?:setattr|add_module|register_\w+)\([^)\n]*[\"']{name}[\"']",
         re.MULTILINE,
     )
     own = os.path.abspath(path)

@@ -288,6 +288,18 @@ def test_another_file_sets_it(tmp_path: Path) -> None:
     assert_project(tmp_path, {"base.py": BASE.format(marker=""), "net.py": other})
 
 
+def test_found_where_other_classes_set_their_own(tmp_path: Path) -> None:
+    other = """
+        from torch import nn
+
+        class Other(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.head = nn.Linear(2, 1)
+        """
+    assert_project(tmp_path, {"base.py": BASE.format(marker="  # TRN010"), "net.py": other})
+
+
 def test_found_where_no_file_sets_it(tmp_path: Path) -> None:
     other = """
         import torch
