@@ -101,8 +101,11 @@ def _check_source(
     problems: list[Problem],
     project: Project | None = None,
 ) -> list[Finding]:
-    wanted = [entry for entry in entries if _may_speak(entry, source.data)]
-    if _TRAINING not in source.data or not wanted:
+    if _TRAINING not in source.data:
+        return []
+    reach = [source.data] if project is None else list(project.reached(source.path, source.data))
+    wanted = [entry for entry in entries if _may_speak(entry, reach)]
+    if not wanted:
         return []
     script = Script(source, parse(source), project)
     findings: list[Finding] = []
@@ -128,8 +131,8 @@ def _internal_error(source: Source, what: str) -> Problem:
     return Problem(source.path, text, "this is a bug in trainlint: report it")
 
 
-def _may_speak(entry: Entry, data: bytes) -> bool:
-    return not entry.needs or any(need in data for need in entry.needs)
+def _may_speak(entry: Entry, reach: Sequence[bytes]) -> bool:
+    return not entry.needs or any(need in data for data in reach for need in entry.needs)
 
 
 def with_deep_stack(function: Callable[[], T]) -> T:

@@ -7,7 +7,9 @@ file that several scripts import is parsed once.
 from __future__ import annotations
 
 import os
+import re
 from collections import OrderedDict
+from collections.abc import Iterator
 
 from trainlint.lint.files import read_source
 from trainlint.lint.lower.known import is_library
@@ -19,6 +21,15 @@ from trainlint.lint.problem import Unreadable
 _KEPT = 48
 # Characters; a longer file holds data or generated code.
 _LONGEST = 400_000
+# Files that are searched for what a rule needs.
+_REACHED = 60
+
+
+_IMPORT = re.compile(
+    rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\r\n#]*)"
+    rb"|import[ \t]+([\w., \t]+))",
+    re.MULTILINE,
+)
 
 
 class Project:
@@ -27,6 +38,8 @@ class Project:
     def __init__(self) -> None:
         self._scripts: OrderedDict[str, Script | None] = OrderedDict()
         self._found: dict[tuple[str, str], str | None] = {}
+        self._imports: dict[str, tuple[str, ...]] = {}
+        self._data: dict[str, bytes] = {}
 
     def find(self, name: str, importer: str) -> str | None:
         """The file of a module that a file imports by an absolute or relative name, or None.
@@ -49,6 +62,34 @@ class Project:
             self._scripts.popitem(last=False)
         return script
 
+    def reached(self, path: str, data: bytes) -> Iterator[bytes]:
+        """The bytes of a file and of those that it imports, directly or through others."""
+        yield data
+        seen, waiting = {path}, list(self._imports_of(path, data))
+        while waiting and len(seen) <= _REACHED:
+            one = waiting.pop()
+            if one in seen:
+                continue
+            seen.add(one)
+            found = self._bytes(one)
+            yield found
+            waiting += self._imports_of(one, found)
+
+    def _imports_of(self, path: str, data: bytes) -> tuple[str, ...]:
+        if path not in self._imports:
+            found = (self.find(name, path) for name in _imported(data))
+            self._imports[path] = tuple(dict.fromkeys(one for one in found if one is not None))
+        return self._imports[path]
+
+    def _bytes(self, path: str) -> bytes:
+        if path not in self._data:
+            try:
+                with open(path, "rb") as file:
+                    self._data[path] = file.read(_LONGEST)
+            except OSError:
+                self._data[path] = b""
+        return self._data[path]
+
     def _read(self, path: str) -> Script | None:
         try:
             source = read_source(path)
@@ -57,6 +98,20 @@ class Project:
             return Script(source, parse(source), self)
         except Unreadable:
             return None
+
+
+def _imported(data: bytes) -> Iterator[str]:
+    """The modules that a file's import statements may mean."""
+    for package, names, plain in _IMPORT.findall(data):
+        if plain:
+            yield from (part.split(b" as ")[0].strip().decode() for part in plain.split(b","))
+            continue
+        yield package.decode()
+        for part in names.strip(b"()").split(b","):
+            name = part.split(b" as ")[0].strip().decode(errors="replace")
+            if name.isidentifier():
+                dot = "" if package.endswith(b".") else "."
+                yield f"{package.decode()}{dot}{name}"
 
 
 def _find(name: str, folder: str) -> str | None:

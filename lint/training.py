@@ -1,30 +1,39 @@
-"""The protocol of a training loop, read off the events: which backward belongs to which step."""
+"""The protocol of a training loop, read off the events: what belongs to which step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import libcst as cst
 
-from trainlint.lint.lower.values import Obj, Value, options_of
+from trainlint.lint.lower.values import Bound, Choice, Const, Func, Map, Obj, Seq, Value, options_of
 from trainlint.lint.model import Event, Loop, Script, Trace
 
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """One optimizer step of a loop, with the backward that comes before it in program order."""
+    """One optimizer step, with the backward that comes before it in program order.
+
+    `cycle` is the innermost loop around both: what runs them again and again.
+    """
 
     trace: Trace
     backward: Event
     step: Event
     between: tuple[Event, ...]
     optimizer: Value
+    cycle: Loop | None
 
     @property
     def functions(self) -> set[cst.CSTNode]:
         """The functions on the way to the step and to the backward."""
         return {*self.step.functions, *self.backward.functions}
+
+    @property
+    def inside(self) -> list[Event]:
+        """All events of the cycle's passes, in program order."""
+        return [event for event in self.trace.events if self.cycle in event.loops]
 
 
 def is_optimizer(value: Value) -> bool:
@@ -46,10 +55,136 @@ def updates(script: Script) -> Iterator[Update]:
             if event.kind != "step" or not event.loops or last is None:
                 continue
             if is_optimizer(event.receiver):
+                backward = trace.events[last]
                 between = tuple(trace.events[last + 1 : index])
-                yield Update(trace, trace.events[last], event, between, event.receiver)
+                cycle = shared_loop(backward, event)
+                yield Update(trace, backward, event, between, event.receiver, cycle)
+
+
+def shared_loop(one: Event, other: Event) -> Loop | None:
+    """The innermost loop around both of two events."""
+    shared = None
+    for left, right in zip(one.loops, other.loops, strict=False):
+        if left is not right:
+            break
+        shared = left
+    return shared
 
 
 def innermost(event: Event) -> Loop | None:
     """The loop that runs an event again and again."""
     return event.loops[-1] if event.loops else None
+
+
+def unconditional(event: Event, since: Event) -> bool:
+    """Whether an event happens whenever another does."""
+    return all(condition in since.conditions for condition in event.conditions)
+
+
+# -- who holds whose parameters ------------------------------------------------------------------
+
+
+def modules_of(optimizer: Value) -> set[Value] | None:
+    """The modules whose parameters an optimizer was made of; None where that is not known."""
+    if not isinstance(optimizer, Obj):
+        return None
+    given = optimizer.args[0] if optimizer.args else optimizer.kwargs.get("params")
+    return None if given is None else _owners(given)
+
+
+def _owners(given: Value) -> set[Value] | None:
+    if isinstance(given, Obj) and given.kind == "parameters":
+        owner = given.args[0] if given.args else None
+        return {owner} if isinstance(owner, Obj) and owner.kind == "module" else None
+    parts: Iterable[Value]
+    if isinstance(given, Seq):
+        parts = given.items
+    elif isinstance(given, Map):
+        parts = [given.items[key] for key in ("params",) if key in given.items]
+    else:
+        return None
+    found: set[Value] = set()
+    for part in parts:
+        owners = _owners(part)
+        if owners is None:
+            return None
+        found |= owners
+    return found or None
+
+
+def held_by(value: Value, wanted: Value, depth: int = 0) -> bool:
+    """Whether code that is handed a value gets hold of another."""
+    if value is wanted:
+        return True
+    if depth > 4:
+        return False
+    if isinstance(value, Bound):
+        return held_by(value.receiver, wanted, depth + 1)
+    parts: Iterable[Value] = ()
+    if isinstance(value, Seq):
+        parts = value.items
+    elif isinstance(value, Choice):
+        parts = value.options
+    elif isinstance(value, Map):
+        parts = value.items.values()
+    elif isinstance(value, Func):
+        return True  # it may close over anything
+    elif isinstance(value, Obj) and value.kind == "object" and value.cls is not None:
+        return True  # an attribute of it may be anything
+    return any(held_by(part, wanted, depth + 1) for part in parts)
+
+
+# -- clearing gradients --------------------------------------------------------------------------
+
+_ZEROES = ("zero_", "fill_")
+
+
+def may_clear(event: Event, optimizer: Value) -> bool:
+    """Whether an event clears gradients that an optimizer holds, or could.
+
+    Another optimizer's `zero_grad` does not where the two hold different modules' parameters.
+    """
+    if event.kind == "set_grad":
+        return True
+    if event.kind == "zero_grad":
+        return not _clears_others_only(event.receiver, optimizer)
+    if event.kind == "hook":
+        return "post_accumulate" in event.callee
+    if event.kind in ("method", "opaque") and ".grad" in event.receiver_text:
+        return event.callee in _ZEROES
+    if event.kind == "opaque":
+        handed = [event.receiver, *(arg.value for arg in event.args)]
+        return any(held_by(value, optimizer) for value in handed)
+    return "zero" in event.callee and "grad" in event.callee
+
+
+def _clears_others_only(receiver: Value, optimizer: Value) -> bool:
+    if receiver is optimizer or not isinstance(receiver, Obj):
+        return False
+    mine = modules_of(optimizer)
+    if receiver.kind == "optimizer":
+        others = modules_of(receiver)
+        return mine is not None and others is not None and not mine & others
+    return False
+
+
+def surely_clears(event: Event, optimizer: Value) -> bool:
+    """Whether an event clears all gradients that an optimizer holds."""
+    if event.kind != "zero_grad":
+        return False
+    mine = modules_of(optimizer)
+    return event.receiver is optimizer or (mine is not None and mine == {event.receiver})
+
+
+def escaped(script: Script, value: Value) -> bool:
+    """Whether code that cannot be seen was ever handed a value."""
+    for event in script.events("opaque"):
+        if any(held_by(arg.value, value) for arg in event.args):
+            return True
+    return False
+
+
+def clears_to_none(event: Event) -> bool:
+    """`p.grad = None`."""
+    value = event.result
+    return event.kind == "set_grad" and isinstance(value, Const) and value.value is None

@@ -185,6 +185,8 @@ class Caller(Evaluator):
             return self.call_super(receiver, name, args, node)
         receiver_node = node.func.value if isinstance(node.func, cst.Attribute) else node.func
         kind = _method_event(bound)
+        if kind == "step":
+            self.run_closures(args, node)
         result = self.method_result(bound, args, node, kind)
         if kind is not None:
             target, scaler = receiver, None
@@ -199,6 +201,12 @@ class Caller(Evaluator):
             self.record("method", node, receiver=receiver, receiver_node=receiver_node,
                         callee=name, args=args, result=result)  # fmt: skip
         return result
+
+    def run_closures(self, args: tuple[Argument, ...], node: cst.Call) -> None:
+        """`optimizer.step(closure)` calls the closure first."""
+        for arg in args:
+            if isinstance(arg.value, Func):
+                self.run_function(arg.value, (), node)
 
     def is_known(self, receiver: Value) -> bool:
         """Whether the methods of a value do nothing to what they are handed."""

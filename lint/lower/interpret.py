@@ -245,8 +245,18 @@ class Interpreter(Blocks):
             elif param is body.params.star_arg:
                 bound[name] = Seq(STILL, tuple(arg.value for arg in plain[len(names) :]))
             else:
-                bound[name] = Value(STILL)
+                bound[name] = self.annotated(param)
         return bound
+
+    def annotated(self, param: cst.Param) -> Value:
+        """An argument that nobody gave: of its annotation's kind, if that is one of torch's."""
+        if param.annotation is None:
+            return Value(STILL)
+        note = self.evaluate_quietly(param.annotation.annotation)
+        kind = known.made_by(known.canonical(note.name)) if isinstance(note, Ref) else None
+        if kind is None or not isinstance(note, Ref):
+            return Value(STILL)
+        return Obj(STILL, kind, known.canonical(note.name), self.site(param))
 
 
 def _keeps_result(function: Func) -> bool:
