@@ -1,0 +1,44 @@
+"""TRN413."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainlint.finding import Finding
+from trainlint.lint.model import Script
+from trainlint.lint.outputs import loss_after
+from trainlint.lint.rule import found, rule
+
+
+@rule("TRN413", needs=(b"CrossEntropyLoss", b"cross_entropy", b"WithLogits", b"with_logits"))
+def relu_on_logits(script: Script) -> Iterator[Finding]:
+    """A ReLU is the last thing done to the logits of a classification.
+
+    Logits must be free to be negative. Behind a ReLU, no class can be ruled out, and a class whose
+    unit is dead for a sample gets no gradient at all.
+
+    Bad:
+        import torch
+        from torch import nn
+
+        model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+        criterion = nn.CrossEntropyLoss()
+        loss = criterion(model(torch.randn(8, 4)), torch.randint(3, (8,)))  # TRN413
+    Good:
+        import torch
+        from torch import nn
+
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+        criterion = nn.CrossEntropyLoss()
+        loss = criterion(model(torch.randn(8, 4)), torch.randint(3, (8,)))
+
+    Source: Karpathy, "A Recipe for Training Neural Networks", on checking what the loss is given.
+    """
+    losses = ("CrossEntropyLoss", "BCEWithLogitsLoss")
+    for mismatch in loss_after(script, losses, ("relu",)):
+        yield found(
+            mismatch.site,
+            "the loss is given the output of a ReLU: its logits can never be negative",
+            related=mismatch.related,
+            hint="leave the last layer without an activation",
+        )
