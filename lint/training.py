@@ -46,15 +46,19 @@ def is_optimizer(value: Value) -> bool:
 
 def updates(script: Script) -> Iterator[Update]:
     """The steps of known optimizers inside loops, each with its backward."""
+    for update in all_updates(script):
+        if update.step.loops and is_optimizer(update.optimizer):
+            yield update
+
+
+def all_updates(script: Script) -> Iterator[Update]:
+    """Every step, of whatever it may be, with the backward before it."""
     for trace in script.traces:
         last: int | None = None
         for index, event in enumerate(trace.events):
             if event.kind == "backward":
                 last = index
-                continue
-            if event.kind != "step" or not event.loops or last is None:
-                continue
-            if is_optimizer(event.receiver):
+            elif event.kind == "step" and last is not None:
                 backward = trace.events[last]
                 between = tuple(trace.events[last + 1 : index])
                 cycle = shared_loop(backward, event)
@@ -79,6 +83,20 @@ def innermost(event: Event) -> Loop | None:
 def unconditional(event: Event, since: Event) -> bool:
     """Whether an event happens whenever another does."""
     return all(condition in since.conditions for condition in event.conditions)
+
+
+def together(one: Event, other: Event) -> bool:
+    """Whether two events happen in the same passes of the same loops, under the same tests."""
+    return one.loops == other.loops and unconditional(one, other) and unconditional(other, one)
+
+
+def reads(script: Script, *texts: bytes) -> bool:
+    """Whether any of these stands in the script, or in a file that it imports."""
+    source = script.source
+    reach = [source.data]
+    if script.project is not None:
+        reach = list(script.project.reached(source.path, source.data))
+    return any(text in data for data in reach for text in texts)
 
 
 # -- who holds whose parameters ------------------------------------------------------------------

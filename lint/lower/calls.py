@@ -226,7 +226,7 @@ class Caller(Evaluator):
             space = Obj(STILL, "namespace", site=self.site(node))
             return Seq(STILL, (space, Value())) if name == "parse_known_args" else space
         if name in ("parameters", "named_parameters"):
-            return Obj(self.here(), "parameters", args=(receiver,))
+            return Obj(self.here(), "parameters", "", self.site(node), (receiver,))
         if name in ("items", "values", "keys", "get", "copy", "format", "join", "split"):
             values = (receiver, *(arg.value for arg in args))
             return Expr(self.varies_of(values), name, values)
