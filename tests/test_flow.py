@@ -59,3 +59,17 @@ def test_classes_those_in_functions_included() -> None:
     outer, inner = script_of(CODE).classes
     assert (outer.name, inner.name) == ("Net", "Inner")
     assert inner.roots() == ["torch.nn.Module"]
+
+
+def test_what_is_returned_and_put_into_containers() -> None:
+    code = """
+        import torch
+
+        def make(model, kept):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            kept["optimizer"] = optimizer
+            return optimizer
+        """
+    found = list(script_of(code).events("set_item", "return"))
+    assert [event.kind for event in found] == ["set_item", "return"]
+    assert all(isinstance(one.result, Obj) and one.result.kind == "optimizer" for one in found)

@@ -108,6 +108,8 @@ class Statements(Caller):
         container = self.evaluate(target.value)
         keys = [self.evaluate_slice(element.slice) for element in target.slice]
         self.mutate(container)
+        self.record("set_item", target, receiver=container, receiver_node=target.value,
+                    result=value)  # fmt: skip
         for name in self.items_set.get(container, ()):
             self.state.remove((container, name))
         if len(keys) == 1 and isinstance(keys[0], Const):
@@ -131,6 +133,7 @@ class Statements(Caller):
 
     def return_(self, node: cst.Return) -> None:
         value = self.evaluate(node.value) if node.value is not None else Const(STILL, None)
+        self.record("return", node, result=value)
         if self.returns:
             self.returns[-1].values.append(value)
             self.returns[-1].states.append(self.state)
