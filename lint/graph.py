@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from trainlint.lint.lower.values import Choice, Expr, Map, Obj, Seq, Value
 
@@ -22,10 +22,13 @@ def inputs(value: Value) -> tuple[Value, ...]:
     return value.options if isinstance(value, Choice) else ()
 
 
-def ancestors(value: Value, cut: frozenset[str] = frozenset()) -> Iterator[Value]:
+def ancestors(
+    value: Value, cut: frozenset[str] = frozenset(), stop: Container[Value] = ()
+) -> Iterator[Value]:
     """A value and all that it was computed from, each once.
 
-    Nothing is followed through outputs of the operations in `cut` (`Tensor.detach`).
+    Nothing is followed through outputs of the operations in `cut` (`Tensor.detach`), nor through
+    the values in `stop`.
     """
     seen: set[int] = set()
     waiting = [value]
@@ -35,5 +38,5 @@ def ancestors(value: Value, cut: frozenset[str] = frozenset()) -> Iterator[Value
             continue
         seen.add(id(one))
         yield one
-        if not (isinstance(one, Obj) and one.qualname in cut):
+        if one not in stop and not (isinstance(one, Obj) and one.qualname in cut):
             waiting += inputs(one)

@@ -29,15 +29,15 @@ def check_text(code: str, path: str = "case.py", *select: str) -> list[Finding]:
     return check_source(source, Selection(select))
 
 
-def assert_marked(code: str, path: str = "case.py") -> list[Finding]:
-    """Check that the default rules find what the markers say, and nothing else."""
+def assert_marked(code: str, path: str = "case.py", *select: str) -> list[Finding]:
+    """Check that the default rules, or those selected, find what the markers say, and no more."""
     code = textwrap.dedent(code).lstrip("\n")
-    findings = check_text(code, path)
+    findings = check_text(code, path, *select)
     assert [(one.code, one.location.line) for one in findings] == expected(code), findings
     return findings
 
 
-def assert_project(folder: Path, files: dict[str, str]) -> list[Finding]:
+def assert_project(folder: Path, files: dict[str, str], *select: str) -> list[Finding]:
     """Write files, check their folder, and compare all findings with the markers in them."""
     wanted = []
     for name, text in files.items():
@@ -46,7 +46,7 @@ def assert_project(folder: Path, files: dict[str, str]) -> list[Finding]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code, encoding="utf-8")
         wanted += [(str(path), line, one) for one, line in expected(code)]
-    checked = check_paths([str(folder)], Selection())
+    checked = check_paths([str(folder)], Selection(select))
     assert not checked.problems
     found = [(one.location.path, one.location.line, one.code) for one in checked.findings]
     assert sorted(found) == sorted(wanted), checked.findings

@@ -125,7 +125,7 @@ class Caller(Evaluator):
                 self.escape(value)
         # A tensor is what it was made as, until a method changes it; of others nothing is known.
         varies = union_of([self.here(), self.varies_of(values)]) if _TENSOR.match(name) else None
-        result: Value = Obj(varies, "output", name, self.site(node), values)
+        result: Value = Obj(varies, "output", name, self.site(node), values, _named(args))
         self.record(known.CALL_EVENTS.get(name, "call"), node, callee=name, args=args,
                     result=result)  # fmt: skip
         return result

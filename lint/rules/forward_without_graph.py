@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trainlint.finding import Finding, Severity
 from trainlint.lint.graph import ancestors
-from trainlint.lint.lower.values import Bound, Choice, Obj, Value
-from trainlint.lint.model import Script
+from trainlint.lint.lower.values import Const, Expr, Obj, Seq, Value
+from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
 
 
@@ -47,15 +47,17 @@ def forward_without_graph(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.no_grad.
     """
-    made = {event.result: event for event in script.events("forward")}
+    cut = {
+        event.result: event
+        for event in script.events("forward")
+        if event.within("torch.no_grad", "torch.inference_mode")
+        and not event.within("torch.enable_grad", "torch.set_grad_enabled")
+    }
+    told = _told_to_require_grad(script)
     for event in script.events("backward"):
-        behind = list(ancestors(event.receiver))
-        forwards = [made[one] for one in behind if one in made]
-        if not forwards or any(type(one) in (Value, Bound, Choice) for one in behind):
-            continue
-        if any(isinstance(one, Obj) and _may_require_grad(one) for one in behind):
-            continue
-        if all(one.within("torch.no_grad", "torch.inference_mode") for one in forwards):
+        behind = list(ancestors(event.receiver, stop=cut.keys()))
+        forwards = [cut[one] for one in behind if one in cut]
+        if forwards and not any(_may_require_grad(one, cut, told) for one in behind):
             yield found(
                 event.site,
                 "`backward()` is called on what was computed under `no_grad`: there is no graph",
@@ -64,7 +66,23 @@ def forward_without_graph(script: Script) -> Iterator[Finding]:
             )
 
 
-def _may_require_grad(value: Obj) -> bool:
-    if value.kind == "parameters" or "requires_grad" in value.kwargs:
+def _told_to_require_grad(script: Script) -> set[Value]:
+    """What `requires_grad_()` is called on, or `requires_grad` set."""
+    found_values = {e.receiver for e in script.events("set_attribute")}
+    for event in script.events("method", "opaque"):
+        if event.callee == "requires_grad_":
+            found_values.add(event.receiver)
+    return found_values
+
+
+def _may_require_grad(value: Value, cut: Mapping[Value, Event], told: set[Value]) -> bool:
+    """Whether a graph may begin at a value; of a loop's variable, that is data, none does."""
+    if value in told:
         return True
-    return value.qualname.endswith((".Parameter", ".requires_grad_", ".Variable"))
+    if value in cut or isinstance(value, (Const, Expr, Seq)):
+        return False
+    if not isinstance(value, Obj):
+        return type(value) is not Value or not value.varies
+    if value.kind not in ("output", "loss"):
+        return True
+    return "requires_grad" in value.kwargs or value.qualname.endswith((".Parameter", ".Variable"))
