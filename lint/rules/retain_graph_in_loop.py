@@ -11,7 +11,7 @@ from trainlint.lint.rule import found, rule
 from trainlint.lint.training import reads
 
 
-@rule("TRN110", Severity.INFO, needs=(b"retain_graph",))
+@rule("TRN110", Severity.INFO, needs=(b"backward(",))
 def retain_graph_in_loop(script: Script) -> Iterator[Finding]:
     """`retain_graph=True` in a loop that runs one `backward()` per pass.
 
