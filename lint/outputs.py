@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
-import libcst as cst
-
+from trainlint.lint.graph import ancestors
 from trainlint.lint.lower.calls import unwrapped
-from trainlint.lint.lower.known import LOSS_FUNCTIONS
-from trainlint.lint.lower.values import Choice, Const, Expr, Obj, Seq, Value
-from trainlint.lint.model import Event, Script, Site
+from trainlint.lint.lower.values import Choice, Const, Expr, Map, Obj, Seq, Value
+from trainlint.lint.model import Site
 
 UNKNOWN = "?"
 
@@ -28,6 +27,23 @@ _SAME = frozenset(
 )
 _RESHAPE = _SAME - {"contiguous", "float", "double", "half", "clone", "to", "cpu", "cuda", "type",
                     "type_as", "identity", "detach"}  # fmt: skip
+# Layers that leave numbers as they are when the model is used, and some of them while it trains.
+DROPOUTS = frozenset(
+    """
+    dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout
+""".split()
+)
+# Operations whose output is any number: logits, where nothing follows.
+LINEAR = ("linear", "lazy_linear", "bilinear", "conv1d", "conv2d", "conv3d",
+          "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")  # fmt: skip
+_ALIASES = {"expit": "sigmoid", "relu6": "relu", "relu_": "relu", "softmax2d": "softmax"}
+# The last layer of torchvision's classifiers, by the attribute that holds it.
+_HEADS = (
+    (re.compile(r"resne|resnext|googlenet|inception|shufflenet|regnet"), "fc"),
+    (re.compile(r"vgg|alexnet|mobilenet|densenet|efficientnet|convnext|mnasnet"), "classifier"),
+    (re.compile(r"swin"), "head"),
+    (re.compile(r"vit_"), "heads"),
+)
 _DEEPEST = 12
 
 
@@ -45,6 +61,7 @@ class Operation:
     layer: Obj | None = None
     value: Value | None = None
     reshaped: bool = False  # its axes are others by now
+    dropout: Site | None = None  # of a dropout that comes after it
 
 
 def last_operations(value: Value, depth: int = 0) -> Iterator[Operation]:
@@ -72,62 +89,118 @@ def _of_item(value: Expr, depth: int) -> Iterator[Operation]:
     """`out[0]` of several outputs is one of them; of a tensor, a part of it."""
     container, key = value.parts[0], value.parts[-1]
     returned = container.returned if isinstance(container, Obj) else None
-    if isinstance(returned, Seq):
-        index = key.value if isinstance(key, Const) else None
-        if isinstance(index, int) and -len(returned.items) <= index < len(returned.items):
-            yield from last_operations(returned.items[index], depth + 1)
-        else:
-            yield Operation(UNKNOWN)
+    if returned is not None:
+        item = _item(returned, key.value if isinstance(key, Const) else None)
+        yield from last_operations(item, depth + 1)
     elif isinstance(container, Obj) and container.kind == "output":
-        yield from last_operations(container, depth + 1)
+        for one in last_operations(container, depth + 1):
+            yield replace(one, reshaped=True)
     else:
         yield Operation(UNKNOWN)
 
 
+def _item(returned: Value, key: object) -> Value:
+    """What a forward returned under a key, on every path."""
+    if isinstance(returned, Choice):
+        return Choice(None, tuple(_item(option, key) for option in returned.options))
+    if isinstance(returned, Seq) and isinstance(key, int):
+        inside = -len(returned.items) <= key < len(returned.items)
+        return returned.items[key] if inside else Value()
+    return returned.items.get(key, Value()) if isinstance(returned, Map) else Value()
+
+
 def _of_output(value: Obj, depth: int) -> Iterator[Operation]:
-    if value.qualname:
+    if value.changed:
+        yield Operation(UNKNOWN)
+    elif value.qualname:
         name = value.qualname.rpartition(".")[2]
-        if name in _SAME:
-            moved = name in _RESHAPE
+        if name in _SAME or name in DROPOUTS:
             for one in last_operations(value.args[0], depth + 1):
-                yield replace(one, reshaped=one.reshaped or moved)
+                yield _seen_through(one, name, value.site)
         else:
-            yield Operation(name, value.site, value.args, None, value)
+            yield Operation(_ALIASES.get(name, name), value.site, value.args, None, value)
     elif value.returned is not None:
         yield from last_operations(value.returned, depth + 1)
     else:
         yield from _of_module(unwrapped(value.args[0]), value, depth)
 
 
+def _seen_through(operation: Operation, name: str, site: Site | None) -> Operation:
+    """An operation after which one came that left its numbers as they are."""
+    if name in DROPOUTS:
+        return replace(operation, dropout=operation.dropout or site)
+    return replace(operation, reshaped=operation.reshaped or name in _RESHAPE)
+
+
 def _of_module(module: Value, value: Obj, depth: int) -> Iterator[Operation]:
+    """What a module does last, its trailing layers that keep each number taken off."""
     layers = _layers(module)
+    passed: list[Obj] = []
+    while layers and isinstance(last := layers[-1], Obj) and _keeps(last):
+        passed.append(last)
+        layers.pop()
     if not layers:
-        yield from last_operations(value.args[1], depth + 1) if len(value.args) > 1 else ()
-        return
-    last = layers[-1]
-    if not isinstance(last, Obj) or last.cls is not None or not last.qualname:
-        yield Operation(UNKNOWN)
-        return
+        given = value.args[1] if len(value.args) > 1 else Value()
+        found = last_operations(given, depth + 1)
+    else:
+        found = iter((_of_layer(layers[-1], module, value),))
+    for one in found:
+        for layer in reversed(passed):
+            one = _seen_through(one, _function_of(layer.qualname), layer.site)
+        yield one
+
+
+def _of_layer(last: Value, module: Value, value: Obj) -> Operation:
+    if not isinstance(last, Obj) or last.cls is not None or not last.qualname or last.changed:
+        return Operation(UNKNOWN)
     given = value.args[1:] if last is module else ()  # else the layer before it made its input
-    yield Operation(_function_of(last.qualname), value.site, given, last, value)
+    return Operation(_function_of(last.qualname), value.site, given, last, value)
 
 
 def _layers(module: Value) -> list[Value]:
-    """A module's layers in order, those that change nothing left out; itself, if it is one."""
-    if not isinstance(module, Obj) or module.qualname != "torch.nn.Sequential":
-        found: list[Value] = [module]
-    else:
-        found = [layer for part in module.args for layer in _layers(part)]
-    return [layer for layer in found if not _is_same(layer)]
+    """A module's layers in order; itself, if it is one."""
+    if not isinstance(module, Obj) or module.changed:
+        return [Value()]
+    if module.qualname == "torch.nn.Sequential":
+        return [layer for part in _parts(module) for layer in _layers(part)]
+    if module.qualname.startswith("torchvision.models."):
+        return _layers(_head(module))
+    return [module]
 
 
-def _is_same(layer: Value) -> bool:
-    return isinstance(layer, Obj) and _function_of(layer.qualname) in _SAME
+def _parts(sequential: Obj) -> tuple[Value, ...]:
+    """The layers that a Sequential was given, one by one or as an `OrderedDict`."""
+    if len(sequential.args) != 1:
+        return sequential.args
+    only = sequential.args[0]
+    if isinstance(only, Obj) and only.qualname == "collections.OrderedDict" and only.args:
+        only = only.args[0]
+        if isinstance(only, Seq):
+            return tuple(one.items[1] if _is_pair(one) else Value() for one in only.items)
+    return tuple(only.items.values()) if isinstance(only, Map) else sequential.args
+
+
+def _is_pair(value: Value) -> TypeGuard[Seq]:
+    return isinstance(value, Seq) and len(value.items) == 2
+
+
+def _head(model: Obj) -> Value:
+    """The last layer of one of torchvision's models, where the script put in its own."""
+    name = model.qualname.rpartition(".")[2]
+    for pattern, attribute in _HEADS:
+        if pattern.search(name):
+            return model.layers.get(attribute, Value())
+    return Value()
+
+
+def _keeps(layer: Obj) -> bool:
+    return layer.cls is None and _function_of(layer.qualname) in _SAME | DROPOUTS
 
 
 def _function_of(qualname: str) -> str:
     """`log_softmax` of `torch.nn.LogSoftmax`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", qualname.rpartition(".")[2]).lower()
+    name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", qualname.rpartition(".")[2]).lower()
+    return _ALIASES.get(name, name)
 
 
 def width(operation: Operation) -> int | None:
@@ -140,81 +213,12 @@ def width(operation: Operation) -> int | None:
     return known_width if isinstance(known_width, int) else None
 
 
-# -- losses --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class LossCall:
-    """A loss that is computed: its class in torch.nn, and what it is handed."""
-
-    event: Event
-    name: str  # CrossEntropyLoss
-    input: Value
-    target: Value | None
-    options: dict[str, Value]
-
-
-def loss_calls(script: Script, *names: str) -> Iterator[LossCall]:
-    """The losses of these classes that the script computes, as modules or as functions.
-
-    One that may be of another class, by the path taken, is left out: its input may be too.
-    """
-    sites: dict[cst.CSTNode, list[Event]] = {}
-    for event in script.events("loss", "forward", "opaque"):
-        sites.setdefault(event.site.node, []).append(event)
-    for events in sites.values():
-        if all(_loss_name(event) in names for event in events):
-            calls = (_loss_call(event) for event in events)
-            yield from (call for call in calls if call is not None)
-
-
-def _loss_name(event: Event) -> str:
-    made = event.receiver if isinstance(event.receiver, Obj) else None
-    if made is None or made.kind != "loss":
-        return LOSS_FUNCTIONS.get(event.callee, "").rpartition(".")[2]
-    return "" if made.cls is not None else made.qualname.rpartition(".")[2]
-
-
-def _loss_call(event: Event) -> LossCall | None:
-    given, target = event.argument(0, "input"), event.argument(1, "target")
-    if given is None or event.starred:
-        return None
-    made = event.receiver
-    options = dict(made.kwargs) if isinstance(made, Obj) and made.kind == "loss" else {}
-    options.update({arg.keyword: arg.value for arg in event.args if arg.keyword})
-    return LossCall(
-        event, _loss_name(event), given.value, target.value if target else None, options
+def is_predicted(value: Value) -> bool:
+    """Whether a module had a part in making a value."""
+    return any(
+        isinstance(one, Obj) and one.kind == "output" and not one.qualname and one.args
+        for one in ancestors(value)
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Mismatch:
-    """A loss that is handed what it does not take: the operation that made it, and where.
-
-    `related` tells of the operation, and of the other losses that it goes into.
-    """
-
-    site: Site
-    operation: Operation
-    related: list[tuple[Site, str]]
-
-
-def loss_after(
-    script: Script, losses: tuple[str, ...], operations: tuple[str, ...]
-) -> Iterator[Mismatch]:
-    """The losses whose input one of these operations surely made last; each operation once."""
-    found: dict[object, list[tuple[LossCall, Operation]]] = {}
-    for call in loss_calls(script, *losses):
-        operation = surely(call.input, *operations)
-        if operation is not None:
-            layer = operation.layer
-            key = layer.site.node if layer is not None and layer.site else operation.value
-            found.setdefault(key, []).append((call, operation))
-    for (call, operation), *others in found.values():
-        more = [(one.event.site, "and here") for one, _ in others]
-        more = [one for one in more if one[0].node is not call.event.site.node]
-        related = [*related_to(operation, f"the output of the {operation.name}"), *more]
-        yield Mismatch(call.event.site, operation, related)
 
 
 def related_to(operation: Operation, label: str) -> list[tuple[Site, str]]:

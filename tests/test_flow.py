@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from trainlint.lint.lower.values import Obj, Ref
+from trainlint.lint.lower.values import Choice, Obj, Ref
 from trainlint.lint.model import Script
 from trainlint.lint.parse import parse
 from trainlint.lint.source import Source
@@ -73,3 +73,44 @@ def test_what_is_returned_and_put_into_containers() -> None:
     found = list(script_of(code).events("set_item", "return"))
     assert [event.kind for event in found] == ["set_item", "return"]
     assert all(isinstance(one.result, Obj) and one.result.kind == "optimizer" for one in found)
+
+
+def test_what_is_changed_in_place_is_told() -> None:
+    code = """
+        import torch
+        import torch.nn.functional as F
+        from torch import nn
+
+        a, b, c = torch.rand(8), torch.rand(8), torch.rand(8)
+        net, other = nn.Sequential(nn.Linear(8, 8)), nn.Sequential(nn.Linear(8, 8))
+        a.log_()
+        F.relu(b, inplace=True)
+        net.add_module("out", nn.Softmax())
+        other(c.log())
+        """
+    made = {}
+    for event in script_of(code).events("call", "make"):
+        if event.callee in ("torch.rand", "torch.nn.Sequential"):
+            made[event.site.node] = event.result
+    changed = [one.changed for one in made.values() if isinstance(one, Obj)]
+    assert changed == [True, True, False, True, False]
+
+
+def test_several_tuples_of_one_length_are_one_tuple_of_choices() -> None:
+    code = """
+        import torch
+
+        def both(x):
+            if x.sum() > 0:
+                return torch.softmax(x, 0), x
+            return torch.sigmoid(x), x
+
+        left, right = both(torch.rand(8))
+        print(left)
+        print(right)
+        """
+    left, right = (e.args[0].value for e in script_of(code).events("call") if "print" in e.callee)
+    assert isinstance(left, Choice)
+    names = [one.qualname for one in left.options if isinstance(one, Obj)]
+    assert names == ["torch.softmax", "torch.sigmoid"]
+    assert isinstance(right, Obj)

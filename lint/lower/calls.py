@@ -123,6 +123,8 @@ class Caller(Evaluator):
         for value in values:
             if isinstance(value, (Func, Bound)):
                 self.escape(value)
+        if values and _kind(values[0]) == "output" and (_IN_PLACE.search(name) or in_place(args)):
+            self.mutate(values[0])
         # A tensor is what it was made as, until a method changes it; of others nothing is known.
         varies = union_of([self.here(), self.varies_of(values)]) if _TENSOR.match(name) else None
         result: Value = Obj(varies, "output", name, self.site(node), values, _named(args))
@@ -237,7 +239,7 @@ class Caller(Evaluator):
         if isinstance(receiver, (Seq, Map)):
             self.mutate(receiver)
             return Value()
-        if _IN_PLACE.match(name):
+        if _IN_PLACE.match(name) or (name in known.ADDS_LAYERS and _kind(receiver) == "module"):
             self.mutate(receiver)
         if kind is None and not self.is_known(receiver):
             self.mutate(receiver)
@@ -295,6 +297,14 @@ def unwrapped(module: Value) -> Value:
     while isinstance(module, Obj) and module.qualname in known.WRAPS_MODULE and module.args:
         module = module.args[0]
     return module
+
+
+def in_place(args: tuple[Argument, ...]) -> bool:
+    """`inplace=True`."""
+    return any(
+        arg.keyword == "inplace" and isinstance(arg.value, Const) and arg.value.value is True
+        for arg in args
+    )
 
 
 def _kind(value: Value) -> str:

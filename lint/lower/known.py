@@ -137,6 +137,9 @@ RETURNS_SELF = frozenset({
     "apply", "share_memory", "to_empty", "xpu", "mps", "type",
 })  # fmt: skip
 
+# Methods of a module that put other layers into it.
+ADDS_LAYERS = frozenset({"add_module", "append", "extend", "insert", "pop", "register_module"})
+
 # Methods by which a value is known to be a tensor, whoever made it.
 TENSOR_METHODS = frozenset(
     """

@@ -157,6 +157,8 @@ class Machine:
         """Note that a container's content changes here."""
         for option in options_of(value):
             self.state[(option, CONTENT)] = Value(self.here())
+            if isinstance(option, Obj):
+                option.changed = True
 
     def escape(self, value: Value) -> None:
         """Code that cannot be seen gets hold of a value: what it holds may change any time."""

@@ -13,6 +13,7 @@ from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import (
     STILL,
     Bound,
+    Choice,
     Const,
     Expr,
     Frame,
@@ -96,6 +97,8 @@ class Statements(Caller):
         for owner in owners:
             self.record("set_attribute", target, receiver=owner, receiver_node=target.value,
                         callee=name, result=value)  # fmt: skip
+            if isinstance(owner, Obj) and owner.cls is None:
+                owner.layers[name] = value
             if name == "grad":
                 self.record("set_grad", target, receiver=owner, receiver_node=target.value,
                             result=value)  # fmt: skip
@@ -118,8 +121,7 @@ class Statements(Caller):
             self.state[(container, name)] = value
 
     def unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
-        if isinstance(value, Obj) and isinstance(value.returned, Seq):
-            value = _outputs(value, value.returned)
+        value = _as_sequence(value)
         plain = all(isinstance(element, cst.Element) for element in target.elements)
         items = value.items if isinstance(value, Seq) else ()
         fits = plain and len(items) == len(target.elements)
@@ -210,6 +212,22 @@ class Statements(Caller):
                 while home is not None and (home, name) not in self.state:
                     home = home.parent
             self.frame.outer[name] = home or self.module_frame
+
+
+def _as_sequence(value: Value) -> Value:
+    """Of several tuples of one length, the path taken decides which: one tuple of choices."""
+    if isinstance(value, Obj) and value.returned is not None:
+        returned = _as_sequence(value.returned)
+        return _outputs(value, returned) if isinstance(returned, Seq) else value
+    options = [option for option in options_of(value) if isinstance(option, Seq)]
+    if not isinstance(value, Choice) or len(options) != len(value.options):
+        return value
+    if len({len(option.items) for option in options}) != 1:
+        return value
+    items = list(options[0].items)
+    for option in options[1:]:
+        items = [join(one, other) for one, other in zip(items, option.items, strict=True)]
+    return Seq(value.varies, tuple(items))
 
 
 def _outputs(output: Obj, returned: Seq) -> Seq:

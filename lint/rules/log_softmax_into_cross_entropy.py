@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Severity
+from trainlint.lint.losses import loss_after
 from trainlint.lint.model import Script
-from trainlint.lint.outputs import loss_after
 from trainlint.lint.rule import found, rule
 
 

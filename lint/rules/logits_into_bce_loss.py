@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Severity
+from trainlint.lint.losses import loss_after
 from trainlint.lint.model import Script
-from trainlint.lint.outputs import loss_after
+from trainlint.lint.outputs import LINEAR
 from trainlint.lint.rule import found, rule
 
 
@@ -34,7 +35,7 @@ def logits_into_bce_loss(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.nn.BCELoss.
     """
-    for mismatch in loss_after(script, ("BCELoss",), ("linear",)):
+    for mismatch in loss_after(script, ("BCELoss",), LINEAR):
         yield found(
             mismatch.site,
             "the binary cross-entropy is given the logits of a linear layer: it takes"

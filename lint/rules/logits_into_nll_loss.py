@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
+from trainlint.lint.losses import loss_after
 from trainlint.lint.model import Script
-from trainlint.lint.outputs import loss_after
+from trainlint.lint.outputs import LINEAR
 from trainlint.lint.rule import found, rule
 
 
@@ -34,7 +35,7 @@ def logits_into_nll_loss(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.nn.NLLLoss.
     """
-    for mismatch in loss_after(script, ("NLLLoss",), ("linear",)):
+    for mismatch in loss_after(script, ("NLLLoss",), LINEAR):
         yield found(
             mismatch.site,
             "the negative log-likelihood is given the logits of a linear layer: it takes"

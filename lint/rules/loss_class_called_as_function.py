@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Severity
-from trainlint.lint.lower.values import Const, Obj
+from trainlint.lint.lower.values import Obj, Value
 from trainlint.lint.model import Event, Script
+from trainlint.lint.outputs import is_predicted
 from trainlint.lint.rule import found, rule
 
 
@@ -32,9 +33,12 @@ def loss_class_called_as_function(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.nn (losses are modules: made first, then called).
     """
+    used = _taken_for_tensors(script)
     for event in script.events("make"):
         made = event.result
-        if isinstance(made, Obj) and made.kind == "loss" and made.cls is None and _applied(event):
+        if not isinstance(made, Obj) or made.kind != "loss" or made.cls is not None:
+            continue
+        if _is_handed_pair(event) and (made in used or _are_tensors(event)):
             name = made.qualname.rpartition(".")[2]
             yield found(
                 event.site,
@@ -43,13 +47,24 @@ def loss_class_called_as_function(script: Script) -> Iterator[Finding]:
             )
 
 
-def _applied(event: Event) -> bool:
-    """Whether both of the first two arguments are tensors: no setting but `weight` is one."""
+def _taken_for_tensors(script: Script) -> set[Value]:
+    """What `backward` or `item` is called on, as only a tensor can be."""
+    events = script.events("backward", "method", "opaque")
+    return {event.receiver for event in events if event.callee in ("backward", "item")}
+
+
+def _is_handed_pair(event: Event) -> bool:
     first = event.args[:2]
-    return len(first) == 2 and all(
-        arg.keyword is None and not arg.star and _is_tensor(arg.value) for arg in first
-    )
+    return len(first) == 2 and not any(arg.keyword or arg.star for arg in first)
 
 
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, Obj) and value.kind == "output" and not isinstance(value, Const)
+def _are_tensors(event: Event) -> bool:
+    """Whether both arguments are tensors: of a loss's settings only the first, `weight`, is one."""
+    one, other = (arg.value for arg in event.args[:2])
+    if not _is_tensor(one):
+        return False
+    return _is_tensor(other) or (type(other) is Value and is_predicted(one))
+
+
+def _is_tensor(value: Value) -> bool:
+    return isinstance(value, Obj) and value.kind == "output"

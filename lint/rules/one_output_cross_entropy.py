@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Severity
+from trainlint.lint.losses import loss_calls
 from trainlint.lint.model import Script
-from trainlint.lint.outputs import loss_calls, related_to, surely, width
+from trainlint.lint.outputs import related_to, surely, width
 from trainlint.lint.rule import found, rule
 
 
