@@ -114,3 +114,15 @@ def test_several_tuples_of_one_length_are_one_tuple_of_choices() -> None:
     names = [one.qualname for one in left.options if isinstance(one, Obj)]
     assert names == ["torch.softmax", "torch.sigmoid"]
     assert isinstance(right, Obj)
+
+
+def test_a_conditional_expression_may_be_either() -> None:
+    code = """
+        import torch
+
+        def train(loss, amp):
+            scaler = torch.amp.GradScaler() if amp() else None
+            scaler.scale(loss).backward()
+        """
+    backwards = [event.receiver for event in script_of(code).events("backward")]
+    assert "GradScaler.scale" in [one.qualname for one in backwards if isinstance(one, Obj)]

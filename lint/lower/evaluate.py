@@ -230,6 +230,8 @@ def _item_at(container: Seq, index: object) -> Value | None:
 def _with_varies(value: Value, varies: frozenset[Loop] | None) -> Value:
     if value.varies == varies:
         return value
+    if isinstance(value, Choice):
+        return Choice(varies, value.options)
     return Expr(varies, "conditional", (value,))
 
 
