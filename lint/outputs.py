@@ -15,6 +15,7 @@ from trainlint.lint.graph import ancestors
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.values import Choice, Const, Expr, Map, Obj, Seq, Value
 from trainlint.lint.model import Site
+from trainlint.lint.shapes import given
 
 UNKNOWN = "?"
 
@@ -62,6 +63,13 @@ class Operation:
     value: Value | None = None
     reshaped: bool = False  # its axes are others by now
     dropout: Site | None = None  # of a dropout that comes after it
+    inner: Operation | None = None  # of a layer in a Sequential: what the one before it does
+
+    def follows(self, *names: str) -> Operation | None:
+        """The operation before it, if it surely is one of these."""
+        if self.args:
+            return surely(self.args[0], *names)
+        return self.inner if self.inner is not None and self.inner.name in names else None
 
 
 def last_operations(value: Value, depth: int = 0) -> Iterator[Operation]:
@@ -143,7 +151,10 @@ def _of_module(module: Value, value: Obj, depth: int) -> Iterator[Operation]:
         given = value.args[1] if len(value.args) > 1 else Value()
         found = last_operations(given, depth + 1)
     else:
-        found = iter((_of_layer(layers[-1], module, value),))
+        operation = _of_layer(layers[-1], module, value)
+        if len(layers) > 1:
+            operation = replace(operation, inner=_of_layer(layers[-2], module, value))
+        found = iter((operation,))
     for one in found:
         for layer in reversed(passed):
             one = _seen_through(one, _function_of(layer.qualname), layer.site)
@@ -211,6 +222,17 @@ def width(operation: Operation) -> int | None:
     value = layer.args[1] if len(layer.args) > 1 else layer.kwargs.get("out_features")
     known_width = value.value if isinstance(value, Const) else None
     return known_width if isinstance(known_width, int) else None
+
+
+def softmax_axis(operation: Operation) -> Value | None:
+    """The `dim` that a softmax was given."""
+    layer = operation.layer
+    if layer is not None:
+        return layer.args[0] if layer.args else layer.kwargs.get("dim")
+    if not isinstance(operation.value, Obj):
+        return None
+    plain, named = given(operation.value)
+    return plain[1] if len(plain) > 1 else named.get("dim")
 
 
 def is_predicted(value: Value) -> bool:
