@@ -9,7 +9,7 @@ import libcst as cst
 from trainlint.lint.graph import ancestors
 from trainlint.lint.lower.values import Choice, Const, Expr, Obj, Value, options_of
 from trainlint.lint.model import Event, Script, Trace
-from trainlint.lint.passes import Pass, exclusive, pass_of
+from trainlint.lint.passes import Pass, exclusive, may_train, pass_of
 from trainlint.lint.training import escaped
 
 
@@ -90,21 +90,40 @@ def unscaled_by_hand(trace: Trace) -> bool:
     return False
 
 
-def scaled_steps(script: Script) -> Iterator[tuple[Pass, Event, Obj]]:
-    """The steps that a live scaler takes: the pass, the event, the scaler.
+def made_here(scaler: Obj) -> bool:
+    """Whether a scaler was made by a call that is seen, rather than handed over."""
+    return scaler.site is not None and isinstance(scaler.site.node, cst.Call)
 
-    Left out are scalers that code unseen gets hold of.
+
+def same_scaler(one: Value | None, other: Value | None) -> bool:
+    """Whether two values are one scaler, as two methods of one class see it."""
+    if one is other:
+        return one is not None
+    if not isinstance(one, Obj) or not isinstance(other, Obj):
+        return False
+    return one.site is not None and other.site is not None and one.site.node is other.site.node
+
+
+def scaled_steps(script: Script) -> Iterator[tuple[Pass, Event, Obj]]:
+    """The steps that a live scaler takes in loops: the pass, the event, the scaler.
+
+    Left out are scalers that were not made here, or that code unseen gets hold of.
     """
     for trace in script.traces:
         for event in trace.events:
             scaler = live_scaler(event.scaler) if event.kind == "step" else None
-            if scaler is not None and not escaped(script, scaler):
+            if scaler is None or not event.loops or not made_here(scaler):
+                continue
+            if not escaped(script, scaler):
                 yield pass_of(trace, event), event, scaler
 
 
-def gradients_of(pass_: Pass, step: Event) -> list[Event]:
-    """The backwards before a step, in the same pass, whose gradients it can take."""
-    found = []
+def gradients_of(pass_: Pass, step: Event) -> list[Event] | None:
+    """The backwards before a step, in the same pass, whose gradients it can take.
+
+    None where code that is not seen may have made some of them, or changed them.
+    """
+    found: list[Event] = []
     for event in pass_.before(step, around=False):
         if exclusive(event, step):
             continue
@@ -112,4 +131,6 @@ def gradients_of(pass_: Pass, step: Event) -> list[Event]:
             found.append(event)
         elif event.kind in ("step", "zero_grad") and found:
             break
+        elif may_train(event) and event not in pass_.computing:
+            return None
     return found

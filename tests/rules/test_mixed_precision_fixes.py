@@ -1,0 +1,41 @@
+"""The fixes of the rules on gradient scalers."""
+
+from __future__ import annotations
+
+from marked import check_text
+from training_cases import SCALED, mended, script
+
+
+def test_trn209_updates_after_the_step() -> None:
+    body = """
+        def train():
+            for x in loader:
+                optimizer.zero_grad()
+                scaler.scale(model(x).square().mean()).backward()
+                scaler.step(optimizer)
+
+        train()
+        """
+    code = script(body, SCALED)
+    (finding,) = check_text(code)
+    after = mended(code, finding)
+    assert "        scaler.step(optimizer)\n        scaler.update()\n" in after
+    assert check_text(after) == []
+
+
+def test_trn211_scales_the_loss() -> None:
+    body = """
+        for x in loader:
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            scaler.step(optimizer)
+            scaler.update()
+        """
+    code = script(body, SCALED)
+    (finding,) = check_text(code)
+    assert finding.fix is not None
+    assert finding.fix.safe
+    after = mended(code, finding)
+    assert "scaler.scale(loss).backward()" in after
+    assert check_text(after) == []
