@@ -6,12 +6,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trainlint.lint.lower.calls import unwrapped
-from trainlint.lint.lower.values import Choice, Const, Expr, Obj, Ref, Seq, Value, options_of
+from trainlint.lint.lower.values import (
+    Bound,
+    Choice,
+    Const,
+    Expr,
+    Map,
+    Obj,
+    Ref,
+    Seq,
+    Value,
+    options_of,
+)
 from trainlint.lint.model import Event, Script, Trace
 from trainlint.lint.passes import Pass, exclusive, implied, may_train, pass_of
 from trainlint.lint.training import clears_to_none
 
-_LIMITS = {
+LIMITS = {
     "clip_grad_norm_": "max_norm",
     "clip_grad_norm": "max_norm",
     "clip_grad_value_": "clip_value",
@@ -33,7 +44,7 @@ def clips(script: Script) -> Iterator[tuple[Trace, Event]]:
 
 def only_measures(event: Event) -> bool:
     """Whether the limit is infinite: the call is made for the norm that it returns."""
-    keyword = _LIMITS.get(event.callee.split(".")[-1], "")
+    keyword = LIMITS.get(event.callee.split(".")[-1], "")
     limit = event.argument(1, keyword)
     if limit is None:
         return False
@@ -86,6 +97,49 @@ def trained_by(optimizer: Value) -> set[Value] | None:
         return None
     given = optimizer.args[0] if optimizer.args else optimizer.kwargs.get("params")
     return None if given is None else owners(given)
+
+
+def may_share(script: Script, one: Value, other: Value) -> bool:
+    """Whether one module may hold another, or a third that both hold.
+
+    A module holds what is set on it, and what it was made with. Of one whose making is not seen
+    nobody knows what it holds.
+    """
+    made = {event.result for event in script.events("make")}
+    if one not in made or other not in made:
+        return True
+    mine, its = _held(script, one), _held(script, other)
+    shared = [value for value in mine if any(value is held for held in its)]
+    return any(
+        isinstance(value, Obj) and value.kind in ("module", "parameters") for value in shared
+    )
+
+
+def _held(script: Script, module: Value) -> list[Value]:
+    """A module, and all that can be reached from it."""
+    found: list[Value] = []
+    waiting = [module]
+    while waiting:
+        one = waiting.pop()
+        if all(one is not other for other in found):
+            found.append(one)
+            waiting += _parts_of(script, one)
+    return found
+
+
+def _parts_of(script: Script, value: Value) -> list[Value]:
+    if isinstance(value, Seq):
+        return list(value.items)
+    if isinstance(value, Map):
+        return list(value.items.values())
+    if isinstance(value, Choice):
+        return list(value.options)
+    if isinstance(value, Bound):
+        return [value.receiver]
+    if not isinstance(value, Obj):
+        return []
+    set_here = [e.result for e in script.events("set_attribute") if e.receiver is value]
+    return [*value.args, *value.kwargs.values(), *set_here]
 
 
 def concerns(clip: Event, optimizer: Value, pass_: Pass) -> bool | None:

@@ -39,3 +39,18 @@ def test_trn211_scales_the_loss() -> None:
     after = mended(code, finding)
     assert "scaler.scale(loss).backward()" in after
     assert check_text(after) == []
+
+
+def test_trn219_hands_over_the_parameters() -> None:
+    body = """
+        for x in loader:
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            nn.utils.clip_grad_norm_(model, 1.0)
+            optimizer.step()
+        """
+    code = script(body)
+    (finding,) = check_text(code)
+    after = mended(code, finding)
+    assert "clip_grad_norm_(model.parameters(), 1.0)" in after
+    assert check_text(after) == []
