@@ -9,7 +9,7 @@ from trainlint.lint.lower.values import Obj, Value
 from trainlint.lint.model import Event, Script, Trace
 from trainlint.lint.passes import exclusive, extra, implied
 from trainlint.lint.rule import found, rule
-from trainlint.lint.scaling import live_scaler, made_here
+from trainlint.lint.scaling import live_scaler
 from trainlint.lint.training import escaped
 
 
