@@ -31,6 +31,26 @@ def may_be_set_elsewhere(path: str, classes: set[str], attribute: str) -> bool:
         rf"|(?:setattr|add_module|register_\w+)\([^)\n]*[\"']{name}[\"']",
         re.MULTILINE,
     )
+    return _matches_elsewhere(path, pattern)
+
+
+def is_mentioned_elsewhere(path: str, classes: set[str], attribute: str) -> bool:
+    """Whether another file derives from one of the classes, or names the attribute of something.
+
+    What a class of another file reads of its own `self` is its own, unless it derives from these.
+    Also true where there are too many files to tell.
+    """
+    if not os.path.isfile(path):
+        return False
+    name, owners = re.escape(attribute), "|".join(map(re.escape, sorted(classes)))
+    pattern = re.compile(
+        rf"^\s*class\s+\w+\s*\([^)]*\b(?:{owners})\b|(?<!\bself)\.{name}\b|[\"']{name}[\"']",
+        re.MULTILINE,
+    )
+    return _matches_elsewhere(path, pattern)
+
+
+def _matches_elsewhere(path: str, pattern: re.Pattern[str]) -> bool:
     own = os.path.abspath(path)
     for count, other in enumerate(_python_files(_root_of(own))):
         if count >= _MOST_FILES:
@@ -64,6 +84,24 @@ def _text_of(path: str) -> str:
         return ""
 
 
+_OLD = re.compile(
+    r"\b(?:py)?torch(?:==?|<=?|~=) ?(?:0\.\d|1\.0)|\bPyTorch v?(?:0\.\d|1\.0\b)", re.I
+)
+_OLD_CODE = re.compile(r"\bvolatile ?= ?True|\.data\[0\]")
+_LISTS = ("requirements.txt", "environment.yml", "setup.py", "README.md", "README.rst", "README")
+
+
+def asks_for_old_torch(path: str, code: str) -> bool:
+    """Whether a script, or its project, is for a PyTorch before 1.1."""
+    if _OLD_CODE.search(code):
+        return True
+    if not os.path.isfile(path):
+        return False
+    folder = os.path.dirname(os.path.abspath(path))
+    places = {folder, _root_of(os.path.abspath(path))}
+    return any(_OLD.search(_text_of(os.path.join(one, name))) for one in places for name in _LISTS)
+
+
 def is_imported(path: str) -> bool:
     """Whether another file of the project imports this one, or might: too many files to tell."""
     if not os.path.isfile(path):
@@ -77,9 +115,4 @@ def is_imported(path: str) -> bool:
         rf"|from\s+[\w.]+\s+import\s+[^#\n]*\b{stem}\b)",
         re.MULTILINE,
     )
-    for count, other in enumerate(_python_files(_root_of(own))):
-        if count >= _MOST_FILES:
-            return True
-        if other != own and pattern.search(_text_of(other)):
-            return True
-    return False
+    return _matches_elsewhere(path, pattern)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 import libcst as cst
 
 from trainlint.lint.lower.calls import unwrapped
-from trainlint.lint.lower.values import Bound, Choice, Const, Expr, Map, Obj, Seq, Value, options_of
-from trainlint.lint.model import Event, Script, Trace
-from trainlint.lint.training import held_by
+from trainlint.lint.lower.values import Bound, Const, Expr, Map, Obj, Seq, Value, options_of
+from trainlint.lint.model import Event, Script
 
 
 def is_torch_optimizer(value: Value, *names: str) -> bool:
@@ -29,12 +28,16 @@ def made_optimizers(script: Script) -> Iterator[Event]:
 def sure_events(
     script: Script, kind: str, holds: Callable[[Event], bool], *also: str
 ) -> Iterator[Event]:
-    """One event per place at which `holds` is true of all that may happen there."""
+    """One event per place at which `holds` is true of all that may happen there.
+
+    A function that is called here, and was also followed for itself, counts as it is called.
+    """
     places: dict[cst.CSTNode, list[Event]] = {}
     for event in script.events(kind, *also):
         places.setdefault(event.site.node, []).append(event)
-    for events in places.values():
-        if all(event.kind == kind and holds(event) for event in events):
+    for found in places.values():
+        events = [event for event in found if event.path or type(event.receiver) is not Value]
+        if events and all(event.kind == kind and holds(event) for event in events):
             yield events[0]
 
 
@@ -126,38 +129,3 @@ def _is_module(value: Value) -> bool:
 def is_zoo_module(value: Value) -> bool:
     """Whether a value is a ready-made model of torchvision's."""
     return isinstance(value, Obj) and value.qualname.startswith("torchvision.models.")
-
-
-# -- who else may hold it ------------------------------------------------------------------------
-
-
-def is_private(script: Script, value: Value) -> bool:
-    """Whether only code that is seen here can get hold of a value.
-
-    Not if it is handed to unseen code, returned to a caller that is not seen, yielded, put into a
-    container, or made one of several by a comprehension.
-    """
-    return not any(
-        _lets_out(event, trace, value) for trace in script.traces for event in trace.events
-    )
-
-
-def _lets_out(event: Event, trace: Trace, value: Value) -> bool:
-    if event.kind == "opaque":
-        return any(_held(arg.value, value) for arg in event.args)
-    if event.kind == "return":
-        last = event.functions[-1] if event.functions else None
-        return last is trace.root and held_by(event.result, value)
-    if event.kind == "set_item":
-        return held_by(event.result, value)
-    if event.kind == "method" and isinstance(event.receiver, (Seq, Map, Expr)):
-        return any(held_by(arg.value, value) for arg in event.args)
-    return False
-
-
-def _held(held: Value, value: Value) -> bool:
-    if isinstance(held, Expr):
-        return any(_held(part, value) for part in held.parts)
-    if isinstance(held, Choice):
-        return any(_held(part, value) for part in held.options)
-    return held_by(held, value)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
+from trainlint.lint.holding import is_private
 from trainlint.lint.lower.values import Obj
 from trainlint.lint.model import Event, Script
-from trainlint.lint.optimizers import given, is_private, is_torch_optimizer, number
+from trainlint.lint.optimizers import given, is_torch_optimizer, number
 from trainlint.lint.rule import found, rule
 
 # Where each scheduler takes the factor by which it multiplies the rate.
@@ -60,7 +61,7 @@ def zero_learning_rate(script: Script) -> Iterator[Finding]:
             continue
         if made in scheduled and _zero_gamma(made):
             yield _decayed_to_nothing(event)
-        elif made in stepped and _zero_rate(script, made):
+        elif made in stepped and _zero_rate(script, event, made):
             yield found(
                 event.site,
                 "the learning rate is 0, and nothing here changes it: the steps change nothing",
@@ -85,11 +86,11 @@ def _decayed_to_nothing(event: Event) -> Finding:
     )
 
 
-def _zero_rate(script: Script, made: Obj) -> bool:
+def _zero_rate(script: Script, event: Event, made: Obj) -> bool:
     if not is_torch_optimizer(made) or number(given(made, 1, "lr")) != 0:
         return False
     source = given(made, 0, "params")
     plain = isinstance(source, Obj) and source.kind == "parameters"
     if not plain or any(word in script.source.code for word in _SETS_RATES):
         return False
-    return is_private(script, made)
+    return is_private(script, event)
