@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import TypeVar
 from trainlint.finding import Finding, Location
 from trainlint.lint.files import discover, read_source
 from trainlint.lint.model import ModelError, Script
-from trainlint.lint.parse import parse
+from trainlint.lint.parse import check_syntax, parse
 from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.project import Project
 from trainlint.lint.rule import apply_rule
@@ -71,6 +72,7 @@ def check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[st
 def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str]) -> Checked:
     entries = [entry for entry in load(RULES) if entry in selection]
     checked, project = Checked(), Project()
+    named = {os.path.normpath(path) for path in paths}
     for path in discover(paths, exclude):
         if isinstance(path, Problem):
             checked.problems.append(path)
@@ -78,6 +80,8 @@ def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[s
         checked.files += 1
         try:
             source = read_source(path)
+            if path in named and source.kind == "python" and _TRAINING not in source.data:
+                check_syntax(source)  # in a folder, files without training are left to others
             findings = _check_source(source, entries, checked.problems, project)
             checked.add(source, findings, project)
         except Unreadable as error:

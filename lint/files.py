@@ -39,7 +39,9 @@ def discover(paths: Sequence[str], exclude: Sequence[str] = ()) -> Iterator[str 
     """
     search = _Search(GitIgnoreSpec.from_lines(exclude))
     for path in paths:
-        if path == STDIN:
+        if not path:
+            yield Problem("''", "an empty path")
+        elif path == STDIN:
             yield path
         elif os.path.isdir(path):
             yield from search.folder(path)
@@ -75,7 +77,10 @@ class _Search:
     def folder(self, path: str) -> Iterator[str | Problem]:
         """All files below a folder; a problem where there is none."""
         found = False
-        for item in self._walk(os.path.normpath(path), _outer_ignores(path)):
+        # What is named is searched, even below an ignored folder, as if it were no part of it.
+        outer = _outer_ignores(path)
+        ignored = self._is_left_out(os.path.abspath(path), outer, True)
+        for item in self._walk(os.path.normpath(path), () if ignored else outer):
             found = True
             yield item
         if not found:
@@ -92,7 +97,7 @@ class _Search:
             return
         for entry in entries:
             path = os.path.normpath(os.path.join(folder, entry.name))
-            if entry.is_dir():
+            if _is_dir(entry):
                 if not self._is_left_out(path, ignores, True) and not _is_skipped(entry):
                     yield from self._walk(path, ignores)
             elif Path(entry.name).suffix.lower() not in _SEARCHED:
@@ -107,6 +112,13 @@ class _Search:
             if said is not None:
                 return said
         return False
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads back to itself
 
 
 def _is_skipped(entry: os.DirEntry[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from typing import Any
 
 from trainlint.lint.problem import Unreadable
@@ -50,8 +51,12 @@ def _cells(text: str) -> list[tuple[int, str]]:
         raise Unreadable(message, line=line, column=getattr(error, "colno", None)) from None
     except RecursionError:
         raise Unreadable("not a notebook: nested too deeply") from None
+    if not isinstance(raw, dict):
+        raise Unreadable("not a notebook: JSON, but no object")
     try:
-        notebook: Any = nbformat.reads(text, as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of cells without an id: older tools write none
+            notebook: Any = nbformat.reads(text, as_version=4)
         language = notebook.metadata.get("kernelspec", {}).get("language") or "python"
         if language.lower() != "python":
             return []
@@ -62,8 +67,7 @@ def _cells(text: str) -> list[tuple[int, str]]:
         ]
     except Exception as error:
         # nbformat raises what it comes across, by the way in which the JSON is no notebook.
-        kind = "a JSON object" if isinstance(raw, dict) else "JSON"
-        raise Unreadable(f"not a notebook: {kind}, but {_reason(error)}") from None
+        raise Unreadable(f"not a notebook: a JSON object, but {_reason(error)}") from None
 
 
 def _text(source: object) -> str:

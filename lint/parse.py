@@ -56,6 +56,32 @@ def parse(source: Source) -> cst.Module:
             gc.enable()
 
 
+def check_syntax(source: Source) -> None:
+    """Whether Python can parse a source that need not be lowered; raises Unreadable."""
+    if len(source.code) > _LONGEST:
+        return
+    try:
+        _python_tree(source.code)
+    except SyntaxError as error:
+        raise _syntax_error(source, error) from None
+    except (ValueError, RecursionError, MemoryError):
+        return
+
+
+def _syntax_error(source: Source, error: SyntaxError) -> Unreadable:
+    """Python's own words for it; they are better known than libcst's."""
+    hint = None
+    if _PYTHON_2.search(str(error.msg)):
+        hint = "this looks like Python 2; trainlint reads Python 3"
+    return _placed(source, f"syntax error: {error.msg}", hint, error.lineno or 1, error.offset or 1)
+
+
+def _placed(source: Source, message: str, hint: str | None, line: int, column: int) -> Unreadable:
+    line, column = min(max(line, 1), len(source.code_lines) or 1), max(column, 1)
+    at = source.location(line, column - 1, line, column)
+    return Unreadable(message, hint, at.line, at.column, at.cell)
+
+
 def _is_suspicious(code: str) -> bool:
     if len(code) > _LARGE or _longest_line(code) > _LONG_LINE:
         return True
@@ -95,21 +121,13 @@ def _python_tree(code: str) -> ast.AST:
 
 
 def _syntax_problem(source: Source, error: cst.ParserSyntaxError) -> Unreadable:
-    """Python's own words for the error where it has some: they are better known."""
-    line, column = error.raw_line, error.raw_column + 1
-    message, hint = error.message.split(" @ ")[0], None
+    """What is wrong with code that libcst cannot read: Python's words where it has some."""
     try:
         _python_tree(source.code)
     except SyntaxError as known:
-        message = f"syntax error: {known.msg}"
-        line, column = known.lineno or line, known.offset or column
-        if _PYTHON_2.search(str(known.msg)):
-            hint = "this looks like Python 2; trainlint reads Python 3"
+        return _syntax_error(source, known)
     except (ValueError, RecursionError, MemoryError):
         pass
-    else:
-        message = f"syntax that this version of trainlint cannot read ({message})"
-    lines = len(source.code_lines) or 1
-    line, column = min(max(line, 1), lines), max(column, 1)
-    at = source.location(line, column - 1, line, column)
-    return Unreadable(message, hint, at.line, at.column, at.cell)
+    message = error.message.split(" @ ")[0]
+    text = f"syntax that this version of trainlint cannot read ({message})"
+    return _placed(source, text, None, error.raw_line, error.raw_column + 1)

@@ -20,15 +20,17 @@ class Budget:
 
     max_steps: int
     max_seconds: float
+    whole_passes: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
-    def share(self) -> int:
-        """Steps, or batches without steps, that one pass of a loader may take.
+    def share(self) -> int | None:
+        """Steps that one training pass over a loader may take; None for as many as it has.
 
-        A third of the whole, so that at least two full epochs and their validation are seen.
+        A quarter of the whole, so that three epochs and their evaluations are seen: that many it
+        takes to tell whether the evaluation loss rises.
         """
-        return max(1, self.max_steps // 3)
+        return None if self.whole_passes else max(1, self.max_steps // 4)
 
     @property
     def seconds(self) -> float:

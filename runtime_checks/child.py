@@ -1,17 +1,20 @@
 """The watched process: runs a script as `__main__`, observed, within its budget.
 
-Started by the runner as `child RECORD MAX_STEPS MAX_SECONDS DEVICE TRIAL SCRIPT [ARGUMENTS]`; an
-empty DEVICE or TRIAL is none. Never imports libcst, and torch only once the script does.
+Started by the runner as `child RECORD OPTIONS SCRIPT [ARGUMENTS]`, the options as JSON. Never
+imports libcst, and torch only once the script does.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import random
 import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
@@ -20,7 +23,7 @@ from trainlint.runtime_checks.budget import Budget, Stopped
 from trainlint.runtime_checks.imports import after_import
 from trainlint.runtime_checks.install import watching
 from trainlint.runtime_checks.places import claim, is_ours
-from trainlint.runtime_checks.raising import raised_by
+from trainlint.runtime_checks.raising import raised_by, site_of
 from trainlint.runtime_checks.record import End, Line, Start, dump_line
 from trainlint.runtime_checks.session import Session
 from trainlint.runtime_checks.trials.trial import parse_trial
@@ -59,58 +62,99 @@ class Recorder:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the script; ends the process with the script's own exit status."""
-    record, steps, seconds, device, trial, script, *rest = arguments or sys.argv[1:]
+    record, given, script, *rest = arguments or sys.argv[1:]
+    options = _Options(**json.loads(given))
     recorder = Recorder(record)
-    session = Session(recorder.write, Budget(int(steps), float(seconds)))
+    budget = Budget(options.max_steps, options.max_seconds, options.whole_passes)
+    session = Session(recorder.write, budget)
     start = Start(
         script=os.path.abspath(script),
         argv=rest,
         torch="",
         python=sys.version.split()[0],
-        device=device,
-        max_steps=int(steps),
-        max_seconds=float(seconds),
-        trial=trial or None,
+        device=options.device or "",
+        max_steps=options.max_steps,
+        max_seconds=options.max_seconds,
+        trial=options.trial,
     )
     session.begin(start)
     session.abandon = lambda reason: _abandon(session, reason)
     _Watchdog(session).start()
-    status = _Child(session, script, rest, trial).run(device)
+    status = _Child(session, script, rest, options).run()
     sys.stdout.flush()
     sys.exit(status)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What `runner.Options` says."""
+
+    max_steps: int
+    max_seconds: float
+    device: str | None
+    trial: str | None
+    whole_passes: bool
+    seeded: bool
 
 
 class _Child:
     """One script and what becomes of it."""
 
-    def __init__(self, session: Session, script: str, arguments: list[str], trial: str) -> None:
+    def __init__(
+        self, session: Session, script: str, arguments: list[str], options: _Options
+    ) -> None:
         self._session = session
         self._script = script
         self._arguments = arguments
-        self._trial = parse_trial(trial) if trial else None
+        self._options = options
+        self._trial = parse_trial(options.trial) if options.trial else None
 
-    def run(self, device: str) -> int:
+    def run(self) -> int:
         """Run it to its end, whatever that is; its exit status."""
         session = self._session
         pid = os.getpid()
-        actions = {"torch": _hide_accelerators} if device == "cpu" else {}
         reason, status = "finished", 0
+        text, site = "", None
         try:
-            with after_import(actions), watching(session, trial=self._trial):
+            with after_import(self._actions()), watching(session, trial=self._trial):
                 try:
                     self._execute()
                 except Stopped as stopped:
                     reason = stopped.reason
                 except SystemExit as exit_:
                     reason, status = "exit", _status_of(exit_)
+                    text = exit_.code if isinstance(exit_.code, str) else ""
+                    site = site_of(exit_)
                 except KeyboardInterrupt:
                     reason, status = "interrupted", 130
                 except BaseException as error:
                     reason, status = self._raised(error)
         finally:
             if os.getpid() == pid:
-                session.emit(End(reason, session.step, session.seconds, status))
+                session.emit(End(reason, session.step, session.seconds, status, text, site))
         return status
+
+    def _actions(self) -> dict[str, Callable[[], None]]:
+        """What is done once a module has been imported."""
+        actions: dict[str, list[Callable[[], None]]] = {}
+        if self._options.device == "cpu":
+            actions.setdefault("torch", []).append(_hide_accelerators)
+        if self._options.seeded:
+            random.seed(SEED)
+            actions.setdefault("numpy", []).append(_seed_numpy)
+            actions.setdefault("torch", []).append(_seed_torch)
+            self._session.at_end.append(self._tell_seed)
+        return {
+            name: lambda some=some: [action() for action in some]  # type: ignore[misc]
+            for name, some in actions.items()
+        }
+
+    def _tell_seed(self) -> None:
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.initial_seed() == SEED:
+            self._session.note(
+                f"the script sets no seed of torch's: all of these runs began with seed {SEED}"
+            )
 
     def _execute(self) -> None:
         """As `python script` would: argv, sys.path and `__main__` are the script's."""
@@ -150,6 +194,18 @@ def _status_of(error: SystemExit) -> int:
     return 1
 
 
+# Of all runs that are compared. Any number would do.
+SEED = 20260101
+
+
+def _seed_numpy() -> None:
+    sys.modules["numpy"].random.seed(SEED)
+
+
+def _seed_torch() -> None:
+    sys.modules["torch"].manual_seed(SEED)
+
+
 def _hide_accelerators() -> None:
     """Hide what no environment variable hides: CUDA is hidden by the runner."""
     import torch
@@ -163,7 +219,12 @@ def _hide_accelerators() -> None:
 
 def _print_traceback(error: BaseException) -> None:
     """As Python prints it, without our own frames."""
-    error.__traceback__ = _without_ours(error.__traceback__)
+    chain: BaseException | None = error
+    seen: set[int] = set()
+    while chain is not None and id(chain) not in seen:
+        seen.add(id(chain))
+        chain.__traceback__ = _without_ours(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__
     sys.stdout.flush()
     sys.excepthook(type(error), error, error.__traceback__)
 

@@ -66,7 +66,9 @@ def limits_anything(clip: Clip) -> bool:
 
 
 def bit(clip: Clip, run: Run) -> bool:
-    """Whether a call made a gradient smaller."""
+    """Whether a call made a gradient smaller that an optimizer goes on to use."""
+    if clip.backwards == 0 and clip.step:
+        return False  # a step has used it already
     if clip.how == "norm":
         return clip.norm is not None and clip.norm > clip.limit
     return any(_shrunk(step) for step in consumers(clip, run))

@@ -19,10 +19,14 @@ CURVE_POINTS = 200
 
 
 def to_json(
-    run: Run, judgement: Judgement, trials: Sequence[tuple[str, Run]] = ()
+    run: Run,
+    judgement: Judgement,
+    trials: Sequence[tuple[str, Run]] = (),
+    not_run: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """The run without its findings; non-finite numbers are the strings "nan", "inf", "-inf"."""
     clipping = clip_summary(run)
+    rows = trial_rows(run, trials, not_run) if trials or not_run else []
     value = {
         "outcome": run.end.reason if run.end else "vanished",
         "summary": outcome_line(run),
@@ -35,7 +39,7 @@ def to_json(
         "clipping": {**asdict(clipping), "share": clipping.share, "summary": clipping.sentence()},
         "evaluations": [asdict(evaluation) for evaluation in run.evaluations],
         "curves": [_curve(curve) for curve in run_curves(run)],
-        "trials": [asdict(row) for row in trial_rows(run, trials)] if trials else [],
+        "trials": [asdict(row) for row in rows],
     }
     plain: dict[str, Any] = plain_value(value)
     return plain

@@ -6,7 +6,7 @@ import os
 import traceback
 
 from trainlint.runtime_checks.places import user_path
-from trainlint.runtime_checks.record import Frame, Raised
+from trainlint.runtime_checks.record import Frame, Raised, Site
 
 
 def raised_by(error: BaseException, step: int) -> Raised:
@@ -18,6 +18,12 @@ def raised_by(error: BaseException, step: int) -> Raised:
         frames=_frames(error),
         name=getattr(error, "name", None) if isinstance(error, NameError) else None,
     )
+
+
+def site_of(error: BaseException) -> Site | None:
+    """The innermost line of the user's own code that an exception came through."""
+    frames = _frames(error)
+    return Site(frames[-1].path, frames[-1].line) if frames else None
 
 
 def _text_of(error: BaseException) -> str:

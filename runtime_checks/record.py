@@ -184,7 +184,7 @@ class NonFinite:
 
 @dataclass(frozen=True)
 class Pass:
-    """A DataLoader's pass began; `cut` follows as a note if it was cut short."""
+    """A DataLoader's pass began; a `Cut` follows if it was cut short."""
 
     kind: ClassVar[str] = "pass"
     step: int
@@ -193,6 +193,17 @@ class Pass:
     length: int | None
     batch_size: int | None
     training: bool  # grad mode was on when it began
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A training pass was ended after `batches` of its `length`; None: not known."""
+
+    kind: ClassVar[str] = "cut"
+    step: int
+    loader: int
+    batches: int
+    length: int | None
 
 
 @dataclass(frozen=True)
@@ -256,6 +267,8 @@ class End:
     steps: int
     seconds: float
     status: int = 0  # exit status; of a killed child the signal's number, negative
+    text: str = ""  # what the script gave sys.exit to print
+    site: Site | None = None  # where it called sys.exit
 
 
 Line = (
@@ -270,6 +283,7 @@ Line = (
     | Log
     | NonFinite
     | Pass
+    | Cut
     | Lines
     | Note
     | Raised
@@ -294,6 +308,7 @@ class Run:
     logs: list[Log] = field(default_factory=list)
     nonfinite: list[NonFinite] = field(default_factory=list)
     passes: list[Pass] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
     lines: dict[str, set[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     raised: Raised | None = None
@@ -340,6 +355,7 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     Log: ("logs", _append),
     NonFinite: ("nonfinite", _append),
     Pass: ("passes", _append),
+    Cut: ("cuts", _append),
     Lines: ("lines", _merge),
     Note: ("notes", _add_text),
 }

@@ -24,6 +24,7 @@ def render_report(
     judgement: Judgement | None,
     findings: str,
     trials: Sequence[tuple[str, Run]] = (),
+    not_run: Sequence[tuple[str, str]] = (),
     *,
     color: bool = False,
 ) -> str:
@@ -36,7 +37,7 @@ def render_report(
         "\n".join([paint(outcome_line(run), bold=True), *(f"  {note}" for note in run.notes)]),
         findings.strip("\n"),
         "\n".join(_measured(run) + _detectors(judgement, paint)) if judgement else "",
-        _table(trial_rows(run, trials), paint) if trials else "",
+        _table(trial_rows(run, trials, not_run), paint) if trials or not_run else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -129,7 +130,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _cells(row: TrialRow) -> tuple[str, ...]:
     if row.reason:
-        return (row.trial, f"not applied: {row.reason}")
+        return (row.trial, row.reason)
     left = [*row.not_cured, *(f"{code} (too short)" for code in row.unclear)]
     left += [f"{code} (new)" for code in row.brought]
     numbers = (show(row.peak), show(row.training), show(row.evaluation))

@@ -5,11 +5,12 @@ The parent never imports torch.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -51,6 +52,8 @@ class Options:
     max_seconds: float = 60.0
     device: str | None = None
     trial: str | None = None
+    whole_passes: bool = False
+    seeded: bool = False  # begin from one fixed seed, so that runs can be compared
 
 
 def observe(
@@ -91,16 +94,16 @@ def observe(
 
 
 def _command(script: Path, arguments: Sequence[str], options: Options, record: Path) -> list[str]:
-    bounds = [str(options.max_steps), str(options.max_seconds)]
-    changes = [options.device or "", options.trial or ""]
     start = [sys.executable, "-c", _BOOTSTRAP, os.path.abspath(trainlint.__file__), str(record)]
-    return [*start, *bounds, *changes, str(script), *arguments]
+    return [*start, json.dumps(asdict(options)), str(script), *arguments]
 
 
 def _environment(options: Options) -> dict[str, str]:
     environment = dict(os.environ)
     if options.device == "cpu":
         environment.update(dict.fromkeys(_HIDDEN, ""))
+    if options.seeded:
+        environment.setdefault("PYTHONHASHSEED", "0")
     return environment
 
 

@@ -21,7 +21,7 @@ class TrialRow:
     """One row of the table; codes of findings stand in the last four.
 
     `unclear` are those that the trial's run was too short to judge, `brought` those that only
-    the trial has. `reason` says why a trial could not apply, and is empty otherwise.
+    the trial has. `reason` says why a trial was not run or could not apply, else it is empty.
     """
 
     trial: str
@@ -36,8 +36,13 @@ class TrialRow:
     reason: str = ""
 
 
-def trial_rows(plain: Run, trials: Sequence[tuple[str, Run]]) -> list[TrialRow]:
-    """The plain run's row and one for each trial; norms before clipping, losses over ten steps."""
+def trial_rows(
+    plain: Run, trials: Sequence[tuple[str, Run]], not_run: Sequence[tuple[str, str]] = ()
+) -> list[TrialRow]:
+    """The plain run's row and one for each trial; norms before clipping, losses over ten steps.
+
+    `not_run` are trials that there is no run of, each with the reason.
+    """
     judgement = judge(plain)
     site = next((site for site, _ in evaluation_groups(plain)), None)
     first = TrialRow(
@@ -47,13 +52,14 @@ def trial_rows(plain: Run, trials: Sequence[tuple[str, Run]]) -> list[TrialRow]:
         _evaluated(plain, site),
         not_cured=tuple(_codes(judgement)),
     )
-    return [first, *(_row(name, run, plain, judgement, site) for name, run in trials)]
+    left = (TrialRow(name, reason=reason) for name, reason in not_run)
+    return [first, *(_row(name, run, plain, judgement, site) for name, run in trials), *left]
 
 
 def _row(name: str, run: Run, plain: Run, before: Judgement, site: object) -> TrialRow:
     if run.trial is None or not run.trial.applied:
         reason = run.trial.what if run.trial else "the run ended before the change could be made"
-        return TrialRow(name, reason=reason)
+        return TrialRow(name, reason=f"not applied: {reason}")
     if run.raised is not None and plain.raised is None:
         return TrialRow(name, reason=f"with {run.trial.what}, the script raised {_words(run)}")
     after = judge(run)

@@ -149,6 +149,40 @@ def test_symlink_loop_between_folders(tmp_path: Path) -> None:
     assert "in 1 file" in done.stdout
 
 
+def test_a_link_to_itself_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "x.py").write_text(BROKEN)
+    done = trainlint("check", ".", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_what_is_named_is_checked_though_git_ignores_it(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("/kept/\n")
+    (tmp_path / "kept" / "inner").mkdir(parents=True)
+    (tmp_path / "kept" / "inner" / "x.py").write_text(BROKEN)
+    (tmp_path / "y.py").write_text("import torch\n")
+    assert trainlint("check", ".", cwd=tmp_path).returncode == 0
+    for named in ("kept", "kept/inner", "kept/inner/x.py"):
+        done = trainlint("check", named, cwd=tmp_path)
+        assert "TRN001" in done.stdout, named
+
+
+def test_a_named_file_is_parsed_though_nothing_trains_in_it(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("def f(:\n")
+    done = trainlint("check", "x.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "x.py:1:7: error: syntax error" in done.stderr
+
+
+def test_a_notebook_without_cell_ids_says_nothing_of_it(tmp_path: Path) -> None:
+    cell = {key: value for key, value in CELL.items() if key != "id"}
+    notebook = {**NOTEBOOK, "cells": [{**cell, "source": "import torch"}]}
+    (tmp_path / "n.ipynb").write_text(json.dumps(notebook))
+    done = trainlint("check", "n.ipynb", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_unreadable_file_and_folder(tmp_path: Path) -> None:
     for name in ("x.py", "closed"):
         (tmp_path / name).mkdir() if name == "closed" else (tmp_path / name).write_text(BROKEN)
@@ -199,6 +233,11 @@ def test_bad_configuration(text: str, message: str, tmp_path: Path) -> None:
         (["run", "x.py", "--trial", "clipnorm=1"], "clip-norm"),
         (["run", "x.py", "--trial", "clip-norm=much"], "clip-norm"),
         (["run", "x.py", "--max-steps", "0"], "max-steps"),
+        (["run", "x.py", "--max-seconds", "nan"], "nan is no number of seconds"),
+        (["run", "x.py", "--max-seconds", "inf"], "max-seconds"),
+        (["run", "x.py", "--epochs", "3"], "the script's own options follow `--`"),
+        (["check", "x.py", "--select", "RUN101"], "RUN codes are of detectors"),
+        (["check", ""], "an empty path"),
         (["run", "notes.md"], "only Python scripts can be run"),
     ],
 )

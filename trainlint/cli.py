@@ -5,6 +5,7 @@ Exit codes: 0 nothing found, 1 findings, 2 something could not be checked, 130 i
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,13 @@ CODES = "CODES"
 def _split(context: click.Context, option: click.Parameter, value: Sequence[str]) -> list[str]:
     """`TRN1,TRN201` and repeated options, as one list."""
     return [code.strip() for part in value for code in part.split(",") if code.strip()]
+
+
+def _number(context: click.Context, option: click.Parameter, value: float) -> float:
+    """No bound holds for NaN, which compares with nothing."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number of seconds", context, option)
+    return value
 
 
 def _shared(command: F) -> F:
@@ -42,7 +50,31 @@ def _shared(command: F) -> F:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Ctrl-C ends with the exit code that a shell gives it, whenever it comes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+
+
+class _RunCommand(click.Command):
+    """What looks like an option of ours may be meant for the script."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = f"{error.message}: the script's own options follow `--`"
+            raise click.UsageError(hint, ctx) from None
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="trainlint")
 def main() -> None:
     """Find the mistakes in PyTorch training scripts: by reading them, and by watching them train.
@@ -66,18 +98,24 @@ def check(paths: tuple[str, ...], **options: Any) -> None:
     _end(check_command(paths or (os.curdir,), **options))
 
 
-@main.command(context_settings={"ignore_unknown_options": False})
+@main.command(cls=_RunCommand)
 @click.argument("script", type=click.Path())
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS]...")
 @click.option("--max-steps", type=click.IntRange(min=1), default=300, show_default=True,
               help="Stop after this many optimizer steps.")  # fmt: skip
-@click.option("--max-seconds", type=click.FloatRange(min=1), default=60.0, show_default=True,
-              help="Stop after this long.")  # fmt: skip
+@click.option("--max-seconds", type=click.FloatRange(1, 604_800), default=60.0,
+              show_default=True, callback=_number,
+              help="Stop after this long, a week at most.")  # fmt: skip
 @click.option("--device", metavar="DEVICE", type=click.Choice(["cpu"]),
               help="`cpu` hides the GPUs; without it, the script picks.")  # fmt: skip
 @click.option("--trial", "trials", multiple=True, metavar="TRIAL",
               help="Run again with one change, from the same seeds, and compare: clip-norm=1.0, "
               "clip-value=0.5, spectral-norm, weight-norm. May be repeated.")  # fmt: skip
+@click.option(
+    "--whole-passes",
+    is_flag=True,
+    help="Never cut a training pass short, even if no epoch ends within the budget.",
+)
 @click.option("--log-dir", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Leave a TensorBoard log here.")  # fmt: skip
 @_shared

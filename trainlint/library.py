@@ -22,6 +22,7 @@ from trainlint.runtime_checks.budget import Budget, Stopped
 from trainlint.runtime_checks.curves import RunCurve, run_curves
 from trainlint.runtime_checks.detection import Judgement, judge
 from trainlint.runtime_checks.install import watching
+from trainlint.runtime_checks.outcome import outcome_line
 from trainlint.runtime_checks.raising import raised_by
 from trainlint.runtime_checks.record import End, Line, Run, Start, build_run, dump_line
 from trainlint.runtime_checks.report import render_report
@@ -37,6 +38,9 @@ class Watched:
 
     def __init__(self) -> None:
         self._lines: list[Line] = []
+
+    def __repr__(self) -> str:
+        return f"<{outcome_line(self.run)}: {len(self.findings)} findings; see report()>"
 
     def add(self, line: Line) -> None:
         """Take in one line of the record."""

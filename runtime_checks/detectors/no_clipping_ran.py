@@ -15,7 +15,7 @@ RULE = "TRN201"
 
 @detector("RUN204", Severity.INFO, confirms=(RULE,))
 def no_clipping_ran(run: Run, limits: Thresholds) -> Iterator[Result]:
-    """No gradient was clipped in any step.
+    """No gradient was clipped in any step; it only answers the rule TRN201.
 
     Most scripts need no clipping, so this is never a finding. Where a script claims that it clips
     (TRN201), a run without one clipping call in all its steps confirms that it does not, and a

@@ -70,7 +70,15 @@ def overfitting(run: Run, limits: Thresholds) -> Iterator[Result]:
             )
             return
     if most < limits.evaluations:
-        yield Abstain(f"needs three finite evaluations after training steps, saw {most}")
+        yield Abstain(
+            f"needs three finite evaluations after training steps, saw {most}{_more(run)}"
+        )
+
+
+def _more(run: Run) -> str:
+    """How to see more, where the budget of steps ended the run."""
+    stopped = run.end is not None and run.end.reason == "steps"
+    return "; raise --max-steps to see more" if stopped else ""
 
 
 def _pairs(run: Run, group: Sequence[Evaluation]) -> list[Pair]:

@@ -42,7 +42,9 @@ def stale_gradients(run: Run, limits: Thresholds) -> Iterator[Result]:
                 ),
             )
         elif len(steps) <= limits.stale_steps:
-            yield Abstain(f"needs {limits.stale_steps + 1} steps, saw {len(steps)}")
+            yield Abstain(
+                f"needs {limits.stale_steps + 1} steps of one optimizer, saw {len(steps)}"
+            )
         elif not stale:
             sites = tuple({step.site for step in steps if step.site})
             yield Witness(

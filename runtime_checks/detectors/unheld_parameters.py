@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trainlint.finding import Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
 from trainlint.runtime_checks.record import ModelInfo, Run, Unheld
-from trainlint.runtime_checks.series import count, measured
+from trainlint.runtime_checks.series import measured
 
 
 @detector("RUN103", Severity.WARNING, needs=("steps",))
@@ -70,6 +70,6 @@ def _found(model: ModelInfo, names: list[str], unheld: Unheld) -> Found:
         related=((model.site, "the model was made here"),) if model.site != site else (),
         evidence=(
             measured("parameters that no optimizer holds", len(names), unheld.step),
-            measured(f"over {count(unheld.steps, 'step')}", unheld.steps, unheld.step),
+            measured("steps through which they were not held", unheld.steps, unheld.step),
         ),
     )

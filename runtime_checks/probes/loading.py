@@ -1,8 +1,15 @@
-"""DataLoader: its passes, cut short where one would take more than its share of the budget."""
+"""DataLoader: its training passes, cut short where one would take more than its share.
+
+Only a `for` statement's pass is cut: it runs on after the loop as if the data had ended. A script
+that asks for each batch itself, by `next`, counts on as many as there are, and one that evaluates
+compares what it collects with the data set.
+"""
 
 from __future__ import annotations
 
+import dis
 import functools
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +20,7 @@ from torch.utils.data import dataloader as loading
 from trainlint.runtime_checks.identity import IdentityMap
 from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.places import user_site
-from trainlint.runtime_checks.record import Pass
+from trainlint.runtime_checks.record import Cut, Pass
 from trainlint.runtime_checks.state import State
 
 
@@ -60,7 +67,7 @@ class Loading:
             if running is None:
                 return original(iterator)
             self._state.session.check_budget()
-            if self._is_spent(running):
+            if self._is_spent(running) and _in_for_statement():
                 self._cut(running)
                 raise StopIteration
             running.batches += 1
@@ -90,18 +97,27 @@ class Loading:
         )
 
     def _is_spent(self, running: _Loader) -> bool:
-        if self._share is None or running.batches == running.length:
+        if self._share is None or not running.training or running.batches == running.length:
             return False
         steps = self._state.session.step - running.began
         return steps >= self._share or (not steps and running.batches >= self._share)
 
     def _cut(self, running: _Loader) -> None:
-        kind = "training" if running.training else "evaluation"
+        session = self._state.session
+        session.emit(Cut(session.step, running.number, running.batches, running.length))
         length = f" of {running.length}" if running.length is not None else ""
-        self._state.session.note(
-            f"{kind} passes over a loader were cut short after {running.batches}{length} batches, "
-            "so that several epochs are seen"
+        session.note(
+            f"training passes over a loader were cut short after {running.batches}{length} batches,"
+            " so that several epochs are seen: what the script averages over len(loader) is too low"
+            " then (--whole-passes leaves them whole)"
         )
+
+
+def _in_for_statement() -> bool:
+    """Whether the caller of `__next__` stands at a `for`, in a statement or a comprehension."""
+    frame = sys._getframe(2)
+    at = frame.f_lasti
+    return at >= 0 and dis.opname[frame.f_code.co_code[at]] == "FOR_ITER"
 
 
 def _length(loader: Any) -> int | None:

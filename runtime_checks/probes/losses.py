@@ -28,6 +28,7 @@ _FUNCTIONS = """
 class _Sum:
     """The batches of one evaluation so far, by the line that computed their losses."""
 
+    epoch: int  # when it began: the next may have begun before it is written
     readings: list[Reading] = field(default_factory=list)
 
 
@@ -63,7 +64,7 @@ class Losses:
             return
         with torch.no_grad():
             mean = result.detach().float().mean()
-        sums = self._sums.setdefault(user_site(), _Sum())
+        sums = self._sums.setdefault(user_site(), _Sum(self._state.epoch))
         sums.readings.append(self._state.readings.read([mean.clone()]))
 
     def close(self) -> None:
@@ -74,7 +75,7 @@ class Losses:
             values = [reading.values[0] for reading in sums.readings]
             mean = sum(values) / len(values)
             state.session.emit(
-                Evaluation(state.session.step, site, mean, len(values), models, modes, state.epoch)
+                Evaluation(state.session.step, site, mean, len(values), models, modes, sums.epoch)
             )
         self._sums.clear()
         state.evaluated.clear()

@@ -27,6 +27,8 @@ class ClipTrial:
         try:
             self._clip(optimizer)
             self._steps += 1
+            if self._steps == 1:
+                self.tell()  # a process that is killed tells nothing at its end
         except Exception as error:
             self._failure = f"{type(error).__name__}: {error}"
 
@@ -48,7 +50,7 @@ class ClipTrial:
         return carried.values[0] if carried is not None else 1.0
 
     def tell(self) -> None:
-        """At the end."""
+        """At the first clipping, and at the end."""
         function = "clip_grad_norm_" if self._by_norm else "clip_grad_value_"
         if self._steps:
             what = f"{function}({self._limit:g}) before {count(self._steps, 'step')}"

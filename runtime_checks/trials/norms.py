@@ -81,6 +81,7 @@ class NormTrial:
         if applied.layers or self._state.session.step:
             self._done[model] = True
             self._applied.add(applied)
+            self.tell()  # a process that is killed tells nothing at its end
             self._rename(model)
 
     def _rename(self, model: Any) -> None:
@@ -90,7 +91,7 @@ class NormTrial:
             known.rename(model, self._state.names)
 
     def tell(self) -> None:
-        """At the end."""
+        """Once a model is changed, and at the end."""
         applied = self._applied.layers > 0
         what = self._applied.sentence(self._function)
         if not applied and self._failure is not None:
@@ -152,6 +153,8 @@ def _obstacle(
 ) -> str | None:
     """Why a layer's weight cannot be replaced; None where it can."""
     weight = layer.weight
+    if any(isinstance(optimizer, torch.optim.LBFGS) for optimizer in optimizers):
+        return "that an optimizer trains within step(), in a closure"
     if owners[id(weight)] > 1:
         return "whose weight is shared with another layer"
     if any(weight in optimizer.state for optimizer in optimizers):

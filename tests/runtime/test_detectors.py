@@ -169,7 +169,7 @@ def test_accumulation_and_a_single_uncleared_step_are_healthy() -> None:
 
 
 def test_stale_needs_some_steps() -> None:
-    assert reason(stale(1, 2), "RUN101") == "needs 4 steps, saw 2"
+    assert reason(stale(1, 2), "RUN101") == "needs 4 steps of one optimizer, saw 2"
     assert reason(new_run(), "RUN101") == "no optimizer step was seen"
 
 

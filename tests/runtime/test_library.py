@@ -192,10 +192,10 @@ def test_any_loss_is_seen_as_an_evaluation() -> None:
         return -outputs.log_softmax(1)[range(len(targets)), targets].mean()
 
     watched = trainlint.fit(model, loss, optimizer, loader, loader, max_steps=12)
-    assert [one.batches for one in watched.run.evaluations] == [4, 4]
+    assert [one.batches for one in watched.run.evaluations] == [3, 3, 3]
     criterion = nn.CrossEntropyLoss()
     watched = trainlint.fit(model, criterion, optimizer, loader, loader, max_steps=12)
-    assert [one.batches for one in watched.run.evaluations] == [4, 4]
+    assert [one.batches for one in watched.run.evaluations] == [3, 3, 3]
 
 
 def test_clipping_is_applied_and_measured() -> None:

@@ -27,8 +27,8 @@ train.py:22:1: error RUN104 boom
 clipping       no gradient was clipped in 30 steps
 evaluations    1 evaluation, last nan at step 30
 found          exploding-gradients
-passed         script-raised, script-killed, stale-gradients, step-without-gradients,
-               unheld-parameters, non-finite
+passed         script-raised, script-killed, script-exited, stale-gradients,
+               step-without-gradients, unheld-parameters, non-finite
 not triggered  clipping-without-effect: no gradient was clipped
                overfitting: needs three finite evaluations after training steps, saw 0
                global-step-stands-still, global-step-falls: no add_scalar was seen
@@ -156,8 +156,8 @@ def test_a_trial_too_short_to_reach_the_mistake_is_unclear() -> None:
 def test_a_trial_that_could_not_apply_says_why() -> None:
     never = trial(new_run(), False, "no layer is eligible")
     rows = trial_rows(ordinary(), [("spectral-norm", never), ("weight-norm", new_run())])
-    assert rows[1].reason == "no layer is eligible"
-    assert rows[2].reason == "the run ended before the change could be made"
+    assert rows[1].reason == "not applied: no layer is eligible"
+    assert rows[2].reason == "not applied: the run ended before the change could be made"
 
 
 def test_steps_that_a_scaler_left_out_are_no_peak() -> None:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import click
 
-from trainlint.commands.settings import load_settings
+from trainlint.commands.settings import SettingsError, load_settings
 from trainlint.lint.engine import check_paths
+from trainlint.registry import RULES, load
 from trainlint.reporters.json import to_json
 from trainlint.reporters.text import render_concise, render_problem, render_text, summary_line
 from trainlint.suppress import suppress
@@ -27,6 +28,11 @@ def check_command(
 ) -> int:
     """Check, report, and say how it ended as an exit code."""
     settings = load_settings(paths[0], config, select, ignore, exclude)
+    if not any(entry in settings.selection for entry in load(RULES)):
+        raise SettingsError(
+            "error: none of these codes is a rule of `check`\n"
+            "  help: RUN codes are of detectors, which `trainlint run` asks"
+        )
     checked = check_paths(paths, settings.selection, settings.exclude)
     findings = [finding for finding in checked.findings if settings.wanted(finding)]
     findings = suppress(findings, checked.sources)

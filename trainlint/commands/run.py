@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from trainlint.commands.check import exit_code, wants_color
+from trainlint.commands.observing import Observed, Observer
 from trainlint.commands.settings import SettingsError, load_settings
 from trainlint.finding import Finding
 from trainlint.lint.engine import check_paths
@@ -24,23 +24,12 @@ from trainlint.reporters.text import render_concise, render_problem, render_text
 from trainlint.runtime_checks.board import BoardError, write_board
 from trainlint.runtime_checks.detection import Judgement, judge
 from trainlint.runtime_checks.export import to_json as run_to_json
-from trainlint.runtime_checks.progress import Progress
-from trainlint.runtime_checks.record import Run
 from trainlint.runtime_checks.report import render_report
-from trainlint.runtime_checks.runner import Options, RunnerError, observe
+from trainlint.runtime_checks.runner import Options
 from trainlint.runtime_checks.trials.trial import TrialError, parse_trial
 from trainlint.suppress import suppress
 
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Observed:
-    """A run, the trials beside it, and the files of their records."""
-
-    run: Run
-    trials: list[tuple[str, Run]]
-    records: list[tuple[str, Path]]
 
 
 def run_command(
@@ -51,6 +40,7 @@ def run_command(
     max_seconds: float,
     device: str | None,
     trials: Sequence[str],
+    whole_passes: bool,
     log_dir: Path | None,
     select: Sequence[str],
     ignore: Sequence[str],
@@ -63,9 +53,10 @@ def run_command(
     for trial in trials:
         _parse_or_refuse(trial)
     checked = check_paths([script], settings.selection, ())
-    options = Options(max_steps=max_steps, max_seconds=max_seconds, device=device)
+    options = Options(max_steps, max_seconds, device, whole_passes=whole_passes)
     with tempfile.TemporaryDirectory(prefix="trainlint-") as folder:
-        observed = _observe(script, arguments, options, trials, Path(folder), output_format)
+        observer = Observer(script, arguments, options, Path(folder), output_format == "json")
+        observed = observer.observe(trials)
         judgement = judge(observed.run)
         sources = dict(checked.sources)
         joined = pair(checked.findings, judgement, observed.run, script)
@@ -73,12 +64,12 @@ def run_command(
         problems = [*checked.problems, *_log(log_dir, observed, findings)]
     judgement = replace(judgement, findings=tuple(f for f in findings if f.code[:3] == "RUN"))
     if output_format == "json":
-        run = run_to_json(observed.run, judgement, observed.trials)
+        run = run_to_json(observed.run, judgement, observed.trials, observed.not_run)
         click.echo(json.dumps(to_json(findings, problems, run), indent=2, ensure_ascii=False))
     else:
         concise = output_format == "concise"
         _print_report(observed, judgement, findings, sources, problems, concise=concise)
-    return _exit_code(observed.run, judgement, findings, problems)
+    return _exit_code(observed, judgement, findings, problems)
 
 
 def _refuse_what_cannot_run(script: str) -> None:
@@ -103,46 +94,6 @@ def _parse_or_refuse(trial: str) -> None:
 
 def _refusal(message: str, hint: str | None = None) -> SettingsError:
     return SettingsError(f"error: {message}" + (f"\n  help: {hint}" if hint else ""))
-
-
-def _observe(
-    script: str,
-    arguments: Sequence[str],
-    options: Options,
-    trials: Sequence[str],
-    folder: Path,
-    output_format: str,
-) -> Observed:
-    """The plain run, then each trial; none after an interruption, or where nothing trained."""
-
-    def watch(options: Options, record: Path) -> Run:
-        with Progress(options) as progress:
-            # In JSON mode standard output belongs to the result.
-            stdout = sys.stderr if output_format == "json" else None
-            return observe(
-                Path(script), list(arguments), options,
-                record=record, progress=progress, stdout=stdout,
-            )  # fmt: skip
-
-    try:
-        record = folder / "record.jsonl"
-        observed = Observed(watch(options, record), [], [("", record)])
-        for index, trial in enumerate(trials):
-            if not observed.run.steps or _interrupted(observed.run):
-                break
-            record = folder / f"trial{index}.jsonl"
-            run = watch(replace(options, trial=trial), record)
-            if _interrupted(run):
-                break
-            observed.trials.append((trial, run))
-            observed.records.append((trial, record))
-    except RunnerError as error:
-        raise SettingsError(str(error)) from None
-    return observed
-
-
-def _interrupted(run: Run) -> bool:
-    return run.end is not None and run.end.reason == "interrupted"
 
 
 def _told(findings: Sequence[Finding], sources: dict[str, Source]) -> list[Finding]:
@@ -177,18 +128,37 @@ def _print_report(
 ) -> None:
     color = wants_color()
     text = render_concise(findings) if concise else render_text(findings, sources, color=color)
+    shown = None if concise else judgement
     report = render_report(
-        observed.run, None if concise else judgement, text, observed.trials, color=color
+        observed.run, shown, text, observed.trials, observed.not_run, color=color
     )
     click.echo("\n" + report, nl=False, color=color)
     for problem in problems:
         click.echo(render_problem(problem), err=True)
-    click.echo("\n" + summary_line(findings, problems, 1))
+    click.echo("\n" + _last_line(observed, judgement, findings, problems))
+
+
+def _last_line(
+    observed: Observed,
+    judgement: Judgement,
+    findings: Sequence[Finding],
+    problems: Sequence[Problem],
+) -> str:
+    """The summary; "all clear" is said of training that was seen, and to its end."""
+    if not findings and not problems:
+        if observed.interrupted:
+            return "Interrupted; nothing found until then."
+        if not judgement.reached:
+            return "Nothing was seen of its training."
+    return summary_line(findings, problems, 1)
 
 
 def _exit_code(
-    run: Run, judgement: Judgement, findings: Sequence[Finding], problems: Sequence[Problem]
+    observed: Observed,
+    judgement: Judgement,
+    findings: Sequence[Finding],
+    problems: Sequence[Problem],
 ) -> int:
-    if _interrupted(run):
+    if observed.interrupted:
         return INTERRUPTED
     return exit_code(bool(findings), bool(problems) or not (findings or judgement.reached))

@@ -1,0 +1,108 @@
+"""The watched runs of one `trainlint run`: the plain one, and those of its trials."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from trainlint.commands.settings import SettingsError
+from trainlint.runtime_checks.progress import Progress
+from trainlint.runtime_checks.record import Note, Run
+from trainlint.runtime_checks.runner import Options, RunnerError, observe
+
+_RUN_AGAIN = (
+    "an exception followed a training pass that was cut short: the script was run again without"
+    " cutting any, and this is that run"
+)
+
+
+@dataclass
+class Observed:
+    """A run, the trials beside it, and the files of their records.
+
+    `not_run` are the trials that no run was made for, each with the reason.
+    """
+
+    run: Run
+    records: list[tuple[str, Path]]
+    trials: list[tuple[str, Run]] = field(default_factory=list)
+    not_run: list[tuple[str, str]] = field(default_factory=list)
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Runs one script, with its arguments, as often as it takes; records go to `folder`."""
+
+    script: str
+    arguments: Sequence[str]
+    options: Options
+    folder: Path
+    quiet: bool  # standard output belongs to the result
+
+    def observe(self, trials: Sequence[str]) -> Observed:
+        """The plain run, then each trial; none after an interruption, or where nothing trained.
+
+        Raises SettingsError where the script cannot be run at all.
+        """
+        try:
+            return self._observe(trials)
+        except RunnerError as error:
+            raise SettingsError(str(error)) from None
+
+    def _observe(self, trials: Sequence[str]) -> Observed:
+        options = replace(self.options, seeded=bool(trials))
+        record = self.folder / "record.jsonl"
+        run = self._watch(options, record)
+        if _fell_over_a_cut(run):
+            options = replace(options, whole_passes=True)
+            record = self.folder / "whole.jsonl"
+            run = self._watch(options, record)
+            run.add(Note(_RUN_AGAIN))
+        observed = Observed(run, [("", record)], interrupted=is_interrupted(run))
+        for index, trial in enumerate(trials):
+            reason = _why_not(observed)
+            if reason is not None:
+                observed.not_run.append((trial, reason))
+                continue
+            record = self.folder / f"trial{index}.jsonl"
+            run = self._watch(replace(options, trial=trial), record)
+            if is_interrupted(run):
+                observed.interrupted = True
+                observed.not_run.append((trial, "interrupted"))
+            else:
+                observed.trials.append((trial, run))
+                observed.records.append((trial, record))
+        return observed
+
+    def _watch(self, options: Options, record: Path) -> Run:
+        with Progress(options) as progress:
+            return observe(
+                Path(self.script),
+                list(self.arguments),
+                options,
+                record=record,
+                progress=progress,
+                stdout=sys.stderr if self.quiet else None,
+            )
+
+
+def is_interrupted(run: Run) -> bool:
+    """Whether Ctrl-C ended it."""
+    return run.end is not None and run.end.reason == "interrupted"
+
+
+def _fell_over_a_cut(run: Run) -> bool:
+    """Whether it raised after a pass was cut short: perhaps because of it."""
+    return bool(run.cuts) and run.raised is not None and run.raised.name is None
+
+
+def _why_not(observed: Observed) -> str | None:
+    """Why no trial is to be run now."""
+    if observed.interrupted:
+        return "not run: interrupted before"
+    if not observed.run.steps:
+        return "not run: the plain run reached no optimizer step"
+    return None
