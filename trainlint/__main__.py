@@ -1,6 +1,12 @@
 """`python -m trainlint`."""
 
-from trainlint.cli import main
+import os
+import sys
 
-if __name__ == "__main__":
-    main(prog_name="trainlint")
+# `-m` puts the working folder first, and a user's json.py before Python's own.
+if sys.path and sys.path[0] in ("", os.getcwd()):
+    del sys.path[0]
+
+from trainlint.cli import main  # noqa: E402
+
+main(prog_name="trainlint")
