@@ -23,7 +23,7 @@ from trainlint.lint.lower.values import (
     join,
     union_of,
 )
-from trainlint.lint.model import Loop
+from trainlint.lint.model import Argument, Loop
 
 
 class Evaluator(Machine):
@@ -64,7 +64,21 @@ class Evaluator(Machine):
         return union_of(found)
 
     def eval_binary(self, node: cst.BinaryOperation) -> Value:
-        return self.eval_parts(_OPERATORS.get(type(node.operator), "?"), node.left, node.right)
+        op = _OPERATORS.get(type(node.operator), "?")
+        value = self.eval_parts(op, node.left, node.right)
+        if op == "/":
+            self.record_average(node, value, node.left, node.right)
+        return value
+
+    def record_average(
+        self, node: cst.CSTNode, value: Value, left: cst.CSTNode, right: cst.CSTNode
+    ) -> None:
+        """Note what is divided by a length: the dividend, and the length."""
+        parts = value.parts if isinstance(value, Expr) else ()
+        if len(parts) == 2 and _is_length(parts[1]):
+            given = (Argument(None, part, self.site(at))
+                     for part, at in zip(parts, (left, right), strict=True))  # fmt: skip
+            self.record("average", node, args=tuple(given), result=value)
 
     def eval_unary(self, node: cst.UnaryOperation) -> Value:
         return self.eval_parts(type(node.operator).__name__.lower(), node.expression)
@@ -219,6 +233,13 @@ def _chosen(container: Map) -> Value | None:
     for item in items[1:]:
         value = join(value, item)
     return value
+
+
+def _is_length(value: Value) -> bool:
+    """`len(x)`, or `float(len(x))`."""
+    while isinstance(value, Expr) and value.op in ("builtins.float", "builtins.max"):
+        value = value.parts[0]
+    return isinstance(value, Expr) and value.op == "builtins.len"
 
 
 def _item_at(container: Seq, index: object) -> Value | None:

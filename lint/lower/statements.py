@@ -79,7 +79,10 @@ class Statements(Caller):
         varies = union_of([left.varies, right.varies])
         if isinstance(left, Obj):
             varies = None
-        self.assign_to(node.target, Expr(varies, op, (left, right)))
+        value = Expr(varies, op, (left, right))
+        if op == "/":
+            self.record_average(node, value, node.target, node.value)
+        self.assign_to(node.target, value)
 
     def assign_to(self, target: cst.CSTNode, value: Value) -> None:
         if isinstance(target, cst.Name):
