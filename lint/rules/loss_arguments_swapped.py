@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlint.finding import Finding, Severity
+from trainlint.finding import Finding, Fix, Severity
 from trainlint.lint.losses import LossCall, loss_calls
 from trainlint.lint.lower.values import Obj, Seq, Value, options_of
 from trainlint.lint.model import Script
@@ -44,6 +44,8 @@ def loss_arguments_swapped(script: Script) -> Iterator[Finding]:
         criterion = nn.BCELoss()
         loss = criterion(model(torch.randn(8, 4)), torch.ones(8, 1))
 
+    Fix safety: the fix swaps the two. It changes what is trained, which is its purpose: it is
+    unsafe.
     Source: the documentation of torch.nn.BCELoss and torch.nn.CrossEntropyLoss (`input`, then
     `target`).
     """
@@ -54,7 +56,19 @@ def loss_arguments_swapped(script: Script) -> Iterator[Finding]:
                 f"`{call.name}` is given the labels first: it takes the model's output, then the"
                 " labels",
                 hint="swap the two",
+                fix=_fix(script, call),
             )
+
+
+def _fix(script: Script, call: LossCall) -> Fix | None:
+    event = call.event
+    if event.site.script is not script or any(arg.keyword for arg in event.args[:2]):
+        return None
+    one, other = event.args[:2]
+    edits = script.edit(one.site.node, other.text), script.edit(other.site.node, one.text)
+    if edits[0] is None or edits[1] is None:
+        return None
+    return Fix("Swap the two", (edits[0], edits[1]), safe=False)
 
 
 def _is_predicted(value: Value) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlint.finding import Finding, Severity
+import libcst as cst
+
+from trainlint.finding import Finding, Fix, Severity
 from trainlint.lint.lower.values import Obj, Value
 from trainlint.lint.model import Event, Script
 from trainlint.lint.outputs import is_predicted
@@ -31,6 +33,7 @@ def loss_class_called_as_function(script: Script) -> Iterator[Finding]:
         output, target = torch.randn(8, 1, requires_grad=True), torch.randn(8, 1)
         loss = nn.MSELoss()(output, target)
 
+    Fix safety: the fix makes the loss and then calls it with the same arguments, as was meant.
     Source: the documentation of torch.nn (losses are modules: made first, then called).
     """
     used = _taken_for_tensors(script)
@@ -44,7 +47,19 @@ def loss_class_called_as_function(script: Script) -> Iterator[Finding]:
                 event.site,
                 f"`{name}` is a class: called with tensors it is made, and computes no loss",
                 hint=f"make it first: `{name}()({', '.join(arg.text for arg in event.args)})`",
+                fix=_fix(script, event),
             )
+
+
+def _fix(script: Script, event: Event) -> Fix | None:
+    call = event.site.node
+    if event.site.script is not script or not isinstance(call, cst.Call):
+        return None
+    if any(arg.keyword for arg in event.args):
+        return None
+    made = f"{script.module.code_for_node(call.func)}()"
+    edit = script.edit(call.func, made)
+    return None if edit is None else Fix(f"Call `{made}` with them", (edit,), safe=True)
 
 
 def _taken_for_tensors(script: Script) -> set[Value]:

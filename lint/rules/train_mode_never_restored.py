@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import libcst as cst
+
 from trainlint.finding import Finding, Fix
 from trainlint.lint.lower.values import Value
 from trainlint.lint.model import Event, Loop, Script
@@ -64,6 +66,8 @@ def train_mode_never_restored(script: Script) -> Iterator[Finding]:
             with torch.no_grad():
                 print(model(torch.randn(8, 4)).square().mean())
 
+    Fix safety: the fix puts the model into training mode at the start of each pass. It changes how
+    the model trains, which is its purpose: it is unsafe.
     Source: the documentation of torch.nn.Module.train and eval.
     """
     for update, module in training_of(script):
@@ -114,9 +118,16 @@ def _fix(script: Script, event: Event, loop: Loop) -> Fix | None:
         return None
     if not event.receiver_text.isidentifier() or event.loops[-1] is not loop:
         return None
+    function = event.functions[-1] if event.functions else None
+    if function is not None and not _lies_in(script, loop.site.node, function):
+        return None
     line, column, _, _ = script.range(statements[0])
     if script.source.code_lines[line - 1][:column].strip():
         return None
     call = f"{event.receiver_text}.train()"
     edit = script.insert_line(line, call)
     return None if edit is None else Fix(f"Call `{call}` in each pass", (edit,), safe=False)
+
+
+def _lies_in(script: Script, node: cst.CSTNode, outer: cst.CSTNode) -> bool:
+    return script.range(outer)[0] <= script.range(node)[0] <= script.range(outer)[2]

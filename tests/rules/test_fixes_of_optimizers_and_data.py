@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from marked import check_text
-from test_cases import ALL, Case
+from rule_cases import ALL, Case
 
 from trainlint.finding import Finding
 
