@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainlint.lint.graph import ancestors
+from trainlint.lint.graph import ancestors, inputs
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.values import Expr, Obj, Value
 from trainlint.lint.model import Event, Loop, Script, Trace
@@ -87,10 +87,22 @@ def _reaches(event: Event, output: Value) -> bool:
 
 
 def batches_of(value: Value) -> Iterator[Loop]:
-    """The loops from whose data a value was computed."""
-    for one in ancestors(value):
+    """The loops from whose data a value was computed.
+
+    What a module makes is told by what it is given: its `forward` was followed once, with the
+    batches of its first call.
+    """
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
         if type(one) is Value and one.varies:
             yield from one.varies
+        made = isinstance(one, Obj) and one.kind == "output"
+        waiting += one.args if made and isinstance(one, Obj) else inputs(one)
 
 
 def dataset_of(loader: Obj) -> Value | None:

@@ -16,7 +16,7 @@ from trainlint.lint.modes import (
     training_of,
 )
 from trainlint.lint.rule import found, rule
-from trainlint.lint.training import escaped
+from trainlint.lint.training import Update, escaped
 
 
 @rule("TRN304", needs=(b"no_grad", b"inference_mode"))
@@ -61,20 +61,33 @@ def evaluation_without_eval(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.nn.Module.eval.
     """
-    trained = {module for _, module in training_of(script)}
+    trainings = [(update, module) for update, module in training_of(script)]
     for one in evaluations(script):
-        if one.module not in trained or one.forward.within(*NO_GRAD) is None:
+        updates = [update for update, module in trainings if module is one.module]
+        if not updates or one.forward.within(*NO_GRAD) is None:
             continue
-        if _never_told(script, one.module) and holds_modal_layers(script, one.module):
+        if not _never_told(script, one.module) or _is_meant(script, one, updates):
+            continue
+        if holds_modal_layers(script, one.module):
             yield _finding(one)
 
 
 def _never_told(script: Script, module: Value) -> bool:
-    """Whether nothing in the script may ever set the module's mode."""
+    """Whether nothing in the script may ever put the module into evaluation mode."""
     calls = [call for trace in script.traces for call in mode_calls(trace)]
     if any(may_concern(script, call, module) for call in calls if call.training is not True):
         return False
-    return not any(call.training for call in calls) and not escaped(script, module)
+    return not escaped(script, module)
+
+
+def _is_meant(script: Script, one: Evaluation, updates: list[Update]) -> bool:
+    """Whether `train()` is called for this evaluation, not for a training before it."""
+    calls = mode_calls(one.trace)
+    before = [c.index for c in calls if c.index < one.index and may_concern(script, c, one.module)]
+    if not before:
+        return False
+    between = one.trace.events[before[-1] : one.index]
+    return not any(update.step in between for update in updates)
 
 
 def _finding(one: Evaluation) -> Finding:
