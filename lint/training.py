@@ -92,11 +92,15 @@ def together(one: Event, other: Event) -> bool:
 
 def reads(script: Script, *texts: bytes) -> bool:
     """Whether any of these stands in the script, or in a file that it imports."""
+    return any(text in data for data in texts_of(script) for text in texts)
+
+
+def texts_of(script: Script) -> list[bytes]:
+    """The bytes of the script, and of the files of its project that it imports."""
     source = script.source
-    reach = [source.data]
-    if script.project is not None:
-        reach = list(script.project.reached(source.path, source.data))
-    return any(text in data for data in reach for text in texts)
+    if script.project is None:
+        return [source.data]
+    return list(script.project.reached(source.path, source.data))
 
 
 # -- who holds whose parameters ------------------------------------------------------------------
@@ -152,46 +156,7 @@ def held_by(value: Value, wanted: Value, depth: int = 0) -> bool:
     return any(held_by(part, wanted, depth + 1) for part in parts)
 
 
-# -- clearing gradients --------------------------------------------------------------------------
-
-_ZEROES = ("zero_", "fill_")
-
-
-def may_clear(event: Event, optimizer: Value) -> bool:
-    """Whether an event clears gradients that an optimizer holds, or could.
-
-    Another optimizer's `zero_grad` does not where the two hold different modules' parameters.
-    """
-    if event.kind == "set_grad":
-        return True
-    if event.kind == "zero_grad":
-        return not _clears_others_only(event.receiver, optimizer)
-    if event.kind == "hook":
-        return "post_accumulate" in event.callee
-    if event.kind in ("method", "opaque") and ".grad" in event.receiver_text:
-        return event.callee in _ZEROES
-    if event.kind == "opaque":
-        handed = [event.receiver, *(arg.value for arg in event.args)]
-        return any(held_by(value, optimizer) for value in handed)
-    return "zero" in event.callee and "grad" in event.callee
-
-
-def _clears_others_only(receiver: Value, optimizer: Value) -> bool:
-    if receiver is optimizer or not isinstance(receiver, Obj):
-        return False
-    mine = modules_of(optimizer)
-    if receiver.kind == "optimizer":
-        others = modules_of(receiver)
-        return mine is not None and others is not None and not mine & others
-    return False
-
-
-def surely_clears(event: Event, optimizer: Value) -> bool:
-    """Whether an event clears all gradients that an optimizer holds."""
-    if event.kind != "zero_grad":
-        return False
-    mine = modules_of(optimizer)
-    return event.receiver is optimizer or (mine is not None and mine == {event.receiver})
+# -- escapes -------------------------------------------------------------------------------------
 
 
 def escaped(script: Script, value: Value) -> bool:

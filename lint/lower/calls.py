@@ -207,8 +207,9 @@ class Caller(Evaluator):
     def run_closures(self, args: tuple[Argument, ...], node: cst.Call) -> None:
         """`optimizer.step(closure)` calls the closure first."""
         for arg in args:
-            if isinstance(arg.value, Func):
-                self.run_function(arg.value, (), node)
+            method = isinstance(arg.value, Bound) and arg.value.function is not None
+            if method or isinstance(arg.value, (Func, Partial)):
+                self.call(arg.value, (), node)
 
     def is_known(self, receiver: Value) -> bool:
         """Whether the methods of a value do nothing to what they are handed."""

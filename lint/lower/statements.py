@@ -165,6 +165,9 @@ class Statements(Caller):
     def delete(self, node: cst.Del) -> None:
         if isinstance(node.target, cst.Name):
             self.state.remove((self.frame, node.target.value))
+        elif isinstance(node.target, cst.Attribute) and node.target.attr.value == "grad":
+            self.record("set_grad", node.target, receiver=self.evaluate(node.target.value),
+                        receiver_node=node.target.value, result=Const(STILL, None))  # fmt: skip
 
     def import_(self, node: cst.Import) -> None:
         for alias in node.names:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trainlint.finding import Finding, Severity
 from trainlint.lint.graph import ancestors
+from trainlint.lint.leaving import caught
 from trainlint.lint.lower.values import Expr, Obj, Value
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
@@ -44,7 +45,8 @@ def backward_twice(script: Script) -> Iterator[Finding]:
             if event.kind != "backward" or type(event.receiver) not in (Obj, Expr):
                 continue
             first = seen.setdefault(event.receiver, event)
-            if first is not event and _again(first, event):
+            between = trace.events[trace.events.index(first) : trace.events.index(event)]
+            if first is not event and _again(first, event) and not _computed_anew(between):
                 yield found(
                     event.site,
                     "`backward()` is called a second time on this loss: the first call freed the"
@@ -58,7 +60,22 @@ def _again(first: Event, event: Event) -> bool:
     """Whether the second call surely meets the graph that the first has freed."""
     if not together(first, event) or first.site.node is event.site.node:
         return False
-    return not first.args and not first.starred and _frees(event.receiver)
+    return not first.args and not caught(event) and _frees(event.receiver)
+
+
+def _computed_anew(between: list[Event]) -> bool:
+    """Whether a forward, or code that is not seen, may have put another loss in its place.
+
+    A module's own `forward` is followed once: an attribute that it sets looks the same each time.
+    """
+    return any(
+        event.kind in ("forward", "opaque")
+        or (
+            event.kind == "method"
+            and not (isinstance(event.receiver, Obj) and event.receiver.kind == "output")
+        )
+        for event in between
+    )
 
 
 def _frees(loss: Value) -> bool:

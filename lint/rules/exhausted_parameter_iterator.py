@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from trainlint.finding import Finding, Fix
 from trainlint.lint.lower.values import Obj, Value
 from trainlint.lint.model import Event, Script
+from trainlint.lint.passes import implied
 from trainlint.lint.rule import found, rule
 from trainlint.lint.training import is_optimizer
+
+_ITERATORS = ("builtins.filter", "builtins.map", "itertools.chain")
 
 
 @rule("TRN114", needs=(b"parameters()",))
@@ -57,16 +60,28 @@ def exhausted_parameter_iterator(script: Script) -> Iterator[Finding]:
             given = event.args[0].value
             if event.kind == "clip" or is_optimizer(event.result):
                 first = used.get(given)
-                if first is not None and first.site.node is not event.site.node:
+                if first is not None and _comes_after(first, event):
                     yield _finding(script, event, first, given)
                 elif event.kind == "make" and _is_iterator(given):
                     used[given] = event
 
 
+def _comes_after(first: Event, event: Event) -> bool:
+    """Whether the first event surely happened where the other happens."""
+    return first.site.node is not event.site.node and implied(first, event)
+
+
 def _is_iterator(value: Value) -> bool:
     if not isinstance(value, Obj):
         return False
-    return value.kind == "parameters" or value.qualname in ("builtins.filter", "builtins.map")
+    if value.kind == "parameters":
+        return not value.qualname and _is_module(value.args[0] if value.args else None)
+    return value.qualname in _ITERATORS
+
+
+def _is_module(value: Value | None) -> bool:
+    """Whether it is surely torch's `parameters()`: another class's may return a list."""
+    return isinstance(value, Obj) and value.kind == "module"
 
 
 def _finding(script: Script, event: Event, first: Event, given: Value) -> Finding:

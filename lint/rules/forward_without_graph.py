@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from trainlint.finding import Finding, Severity
 from trainlint.lint.graph import ancestors
+from trainlint.lint.leaving import caught
 from trainlint.lint.lower.values import Const, Expr, Obj, Seq, Value
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
@@ -47,23 +48,34 @@ def forward_without_graph(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.no_grad.
     """
-    cut = {
-        event.result: event
-        for event in script.events("forward")
-        if event.within("torch.no_grad", "torch.inference_mode")
-        and not event.within("torch.enable_grad", "torch.set_grad_enabled")
-    }
+    cut = {event.result: event for event in script.events("forward") if _without_graph(event)}
     told = _told_to_require_grad(script)
     for event in script.events("backward"):
         behind = list(ancestors(event.receiver, stop=cut.keys()))
         forwards = [cut[one] for one in behind if one in cut]
-        if forwards and not any(_may_require_grad(one, cut, told) for one in behind):
+        if not forwards or any(_may_require_grad(one, cut, told) for one in behind):
+            continue
+        if not caught(event):
             yield found(
                 event.site,
                 "`backward()` is called on what was computed under `no_grad`: there is no graph",
                 related=[(forwards[0].site, "the forward pass, under no_grad")],
                 hint="take the forward pass out of the `no_grad` block",
             )
+
+
+def _without_graph(event: Event) -> bool:
+    """Whether no graph is built, whatever path was taken and whatever else is around."""
+    if event.within("torch.enable_grad", "torch.set_grad_enabled"):
+        return False
+    for context in event.contexts:
+        value = context.value
+        if context.name not in ("torch.no_grad", "torch.inference_mode"):
+            continue
+        # A decorator's has no value; `inference_mode(False)` and a choice of contexts may not hold.
+        if type(value) is Value or (isinstance(value, Obj) and not (value.args or value.kwargs)):
+            return True
+    return False
 
 
 def _told_to_require_grad(script: Script) -> set[Value]:

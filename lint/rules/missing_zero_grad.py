@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Fix
+from trainlint.lint.clearing import Clearing
+from trainlint.lint.leaving import leaves_after
 from trainlint.lint.lower.values import Obj
-from trainlint.lint.model import Script
+from trainlint.lint.model import Loop, Script
 from trainlint.lint.rule import found, rule
-from trainlint.lint.training import Update, escaped, may_clear, updates
+from trainlint.lint.training import Update, updates
 
 # These take the gradients out themselves, or keep none.
 _OTHERWISE = ("LBFGS", "DistributedOptimizer", "ZeroRedundancyOptimizer")
@@ -60,25 +62,26 @@ def missing_zero_grad(script: Script) -> Iterator[Finding]:
 
 
 def _never_clears(script: Script, update: Update) -> bool:
-    optimizer = update.optimizer
+    optimizer, cycle = update.optimizer, update.cycle
     if not isinstance(optimizer, Obj) or optimizer.qualname.endswith(_OTHERWISE):
         return False
-    if optimizer.varies is None or update.cycle in optimizer.varies:
+    if optimizer.varies is None or cycle is None or cycle in optimizer.varies:
         return False  # made anew in each pass, over whatever is new too
-    if update.backward.callee.startswith("torch.distributed.") or update.cycle is None:
+    if update.backward.callee.startswith("torch.distributed.") or cycle.leaves_at_once:
         return False
-    cycle = update.cycle
-    if any(
-        may_clear(e, optimizer) for e in update.trace.events if set(e.loops) & {*_outer(update)}
-    ):
+    outer = set(_outer(update))
+    clearing = Clearing(script, update)
+    inside = [event for event in update.trace.events if outer & set(event.loops)]
+    if any(clearing.may_clear(event) for event in inside) or clearing.unseen:
         return False
-    return not cycle.leaves_at_once and not escaped(script, optimizer)
+    return not leaves_after(cycle, update.step)
 
 
-def _outer(update: Update) -> tuple[object, ...]:
+def _outer(update: Update) -> tuple[Loop, ...]:
     """The loops from the outermost to the cycle."""
     loops = update.step.loops
-    return loops[: loops.index(update.cycle) + 1] if update.cycle in loops else loops
+    cycle = update.cycle
+    return loops[: loops.index(cycle) + 1] if cycle in loops else loops
 
 
 def _finding(script: Script, update: Update) -> Finding:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
+from trainlint.lint.clearing import Clearing
 from trainlint.lint.model import Script
 from trainlint.lint.rule import found, rule
-from trainlint.lint.training import Update, surely_clears, together, updates
+from trainlint.lint.training import Update, together, updates
 
 
 @rule("TRN102", needs=(b"zero_grad",))
@@ -44,8 +45,8 @@ def zero_grad_before_step(script: Script) -> Iterator[Finding]:
     Source: the documentation of torch.optim ("Taking an optimization step").
     """
     for update in updates(script):
-        optimizer = update.optimizer
-        last = next((e for e in reversed(update.between) if surely_clears(e, optimizer)), None)
+        clears = Clearing(script, update).surely_clears
+        last = next((event for event in reversed(update.between) if clears(event)), None)
         if last is None or not together(last, update.step):
             continue
         if together(update.backward, update.step) and not _reads_gradients(update):
@@ -64,4 +65,9 @@ def zero_grad_before_step(script: Script) -> Iterator[Finding]:
 
 def _reads_gradients(update: Update) -> bool:
     """Whether something in between keeps, or sets, the gradients itself."""
-    return any(e.kind in ("set_grad", "opaque", "hook") for e in update.between)
+    return any(
+        event.kind in ("set_grad", "opaque", "hook", "step")
+        or (event.kind == "set_attribute" and event.callee == "_grad")
+        or ".grad" in event.receiver_text
+        for event in update.between
+    )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
+from trainlint.lint.clearing import Clearing
+from trainlint.lint.leaving import leaves_after
 from trainlint.lint.lower.values import Obj
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
-from trainlint.lint.training import Update, escaped, may_clear, surely_clears, together, updates
+from trainlint.lint.training import Update, together, updates
 
 
 @rule("TRN103", needs=(b"zero_grad",))
@@ -74,8 +76,11 @@ def _cleared_outside(script: Script, update: Update) -> Event | None:
         return None
     if any(condition.depth >= len(update.step.loops) for condition in update.step.conditions):
         return None
-    outer = update.step.loops[0]
-    clears = [e for e in update.trace.events if outer in e.loops and may_clear(e, optimizer)]
-    if any(cycle in e.loops or not surely_clears(e, optimizer) for e in clears):
+    if cycle.leaves_at_once or leaves_after(cycle, update.step):
         return None
-    return clears[0] if clears and not escaped(script, optimizer) else None
+    outer = update.step.loops[0]
+    clearing = Clearing(script, update)
+    clears = [e for e in update.trace.events if outer in e.loops and clearing.may_clear(e)]
+    if any(cycle in e.loops or not clearing.surely_clears(e) for e in clears):
+        return None
+    return clears[0] if clears and not clearing.unseen else None
