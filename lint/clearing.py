@@ -174,6 +174,8 @@ def _changes_in_place(event: Event) -> bool:
 
 def _writes(event: Event) -> bool:
     """A method that zeroes a tensor, changes a `.grad` in place, or does anything to a module."""
+    if event.kind == "bare":
+        return event.callee == "zero_grad"  # named and not called, as another rule tells
     if event.kind not in ("method", "opaque"):
         return False
     if event.callee in _ZEROES or event.callee == "apply":
