@@ -46,6 +46,8 @@ def evaluation_without_no_grad(script: Script) -> Iterator[Finding]:
     for one in evaluations(script):
         if one.forward.contexts or _switched(script) or not _evaluates(one):
             continue
+        if one.forward.site.script is not script:
+            continue  # told of where the file itself is checked
         name = one.forward.receiver_text or "the model"
         yield found(
             one.forward.site,
