@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import libcst as cst
+
 from trainlint.lint.graph import ancestors
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.values import Class, Const, Func, Map, Obj, Seq, Value, options_of
 from trainlint.lint.model import Event, Loop, Script, Trace
-from trainlint.lint.training import Update, held_by, updates
+from trainlint.lint.training import Update, escaped, held_by, updates
 
 NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad",
            "torch.autograd.grad_mode.no_grad", "torch.autograd.inference_mode")  # fmt: skip
@@ -148,12 +150,22 @@ def may_restore(script: Script, trace: Trace, module: Value, loop: Loop | None) 
         inside = loop is None or loop in call.event.loops
         if inside and call.training is not False and may_concern(script, call, module):
             return True
+    held = escaped(script, module)
     return any(
         event.kind == "opaque"
         and (loop is None or loop in event.loops)
-        and any(held_by(arg.value, module) for arg in event.args)
+        and (_is_handed(event, module) or (held and _is_method(event)))
         for event in trace.events
     )
+
+
+def _is_handed(event: Event, module: Value) -> bool:
+    return any(held_by(arg.value, module) for arg in event.args)
+
+
+def _is_method(event: Event) -> bool:
+    """Whether the callee is a method of an object of which nothing is known."""
+    return type(event.receiver) in (Value, Obj) and isinstance(event.site.node, cst.Call)
 
 
 # -- what is trained -----------------------------------------------------------------------------

@@ -20,11 +20,13 @@ def methods_of_modules(script: Script) -> dict[cst.CSTNode, Class]:
 
 
 def method_around(event: Event, methods: dict[cst.CSTNode, Class]) -> cst.FunctionDef | None:
-    """The method of a module that an event stands in, directly or in a function it calls."""
-    for function in reversed(event.functions):
-        if function in methods and isinstance(function, cst.FunctionDef):
-            return function
-    return None
+    """The method of a module that an event stands in, directly or in a function it calls.
+
+    None where no module's `forward` is on the way: the script itself may call it when it trains.
+    """
+    found = [one for one in event.functions if isinstance(one, cst.FunctionDef) and one in methods]
+    forward = any(one.name.value == "forward" for one in found)
+    return found[-1] if forward else None
 
 
 def asks_for_mode(event: Event) -> bool:

@@ -67,11 +67,17 @@ def all_updates(script: Script) -> Iterator[Update]:
 
 def shared_loop(one: Event, other: Event) -> Loop | None:
     """The innermost loop around both of two events."""
-    shared = None
+    shared = shared_loops(one, other)
+    return shared[-1] if shared else None
+
+
+def shared_loops(one: Event, other: Event) -> list[Loop]:
+    """The loops around both of two events, outermost first."""
+    shared = []
     for left, right in zip(one.loops, other.loops, strict=False):
         if left is not right:
             break
-        shared = left
+        shared.append(left)
     return shared
 
 

@@ -85,6 +85,8 @@ class Caller(Evaluator):
         forward = module.cls.find("forward") if isinstance(module, Obj) and module.cls else None
         if not isinstance(forward, Func):
             return None
+        if (module, "forward") in self.state:
+            return Value()  # another one was put in its place
         known_result = self.forwarded.get((module, self.recording))
         if known_result is None:
             self.forwarded[module, self.recording] = Value()  # it may call itself

@@ -8,7 +8,7 @@ from trainlint.finding import Finding
 from trainlint.lint.losses import loss_calls
 from trainlint.lint.lower.values import Value
 from trainlint.lint.model import Event, Script
-from trainlint.lint.outputs import Operation, related_to, softmax_axis, surely
+from trainlint.lint.outputs import LINEAR, Operation, related_to, softmax_axis, surely
 from trainlint.lint.rule import found, rule
 from trainlint.lint.shapes import number, shape
 
@@ -66,8 +66,8 @@ def _chosen_from(event: Event) -> Value | None:
 
 def _over_batch(value: Value) -> Operation | None:
     operation = surely(value, "softmax", "log_softmax")
-    if operation is None or operation.reshaped:
-        return None
+    if operation is None or operation.reshaped or operation.follows(*LINEAR) is None:
+        return None  # of two sides compared, either may be the one to choose from
     return operation if number(softmax_axis(operation)) == 0 else None
 
 

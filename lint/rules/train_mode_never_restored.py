@@ -19,7 +19,7 @@ from trainlint.lint.modes import (
     training_of,
 )
 from trainlint.lint.rule import found, rule
-from trainlint.lint.training import Update, shared_loop
+from trainlint.lint.training import Update, shared_loops
 
 
 @rule("TRN301", needs=(b".eval(", b".train("))
@@ -72,11 +72,12 @@ def train_mode_never_restored(script: Script) -> Iterator[Finding]:
     """
     for update, module in training_of(script):
         for call in mode_calls(update.trace):
-            loop = shared_loop(call.event, update.step)
-            if loop is None or call.training is not False or call.module is not module:
+            if call.training is not False or call.module is not module:
                 continue
-            if _stays(script, update, call, loop):
-                yield _finding(script, call.event, update, loop)
+            for loop in reversed(shared_loops(call.event, update.step)):
+                if _stays(script, update, call, loop):
+                    yield _finding(script, call.event, update, loop)
+                    break
 
 
 def _stays(script: Script, update: Update, call: ModeCall, loop: Loop) -> bool:
