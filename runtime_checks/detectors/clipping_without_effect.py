@@ -11,7 +11,11 @@ from trainlint.runtime_checks.record import Clip, Run, Site
 from trainlint.runtime_checks.series import count, measured
 
 
-@detector("RUN201", Severity.WARNING, needs=("clips",))
+# What each of the three wrong places looks like to a reader.
+RULES = ("TRN202", "TRN203", "TRN204", "TRN205", "TRN208")
+
+
+@detector("RUN201", Severity.WARNING, confirms=RULES, needs=("clips",))
 def clipping_without_effect(run: Run, limits: Thresholds) -> Iterator[Result]:
     """Gradients are clipped where it does nothing, or something else than meant.
 

@@ -11,15 +11,18 @@ from trainlint.runtime_checks.record import Frame, Raised, Run, Site
 from trainlint.runtime_checks.series import measured
 
 NAME_RULES = ("TRN001", "TRN002")
+# Rules of calls that raise where they stand.
+CRASH_RULES = ("TRN209", "TRN210", "TRN213", "TRN219")
 
 
-@detector("RUN001", Severity.ERROR, confirms=NAME_RULES)
+@detector("RUN001", Severity.ERROR, confirms=(*NAME_RULES, *CRASH_RULES))
 def script_raised(run: Run, limits: Thresholds) -> Iterator[Result]:
     """The script raised an exception while it was watched.
 
     Reported at the innermost line that is the script's own: where torch raises, that is the line
     that called torch. Calls that led there are related locations. A NameError confirms the static
-    finding on that name; a line that was run to its end without one speaks against its own.
+    finding on that name, and any exception a finding that the line it came from must raise; a line
+    that was run to its end without one speaks against its own.
     Ctrl-C is no finding.
     """
     raised = run.raised
