@@ -34,10 +34,12 @@ _UNLIKE = frozenset({"carried", "shared", "conditional", "comprehension", "?"})
 
 def outcomes(event: Event) -> frozenset[Outcome]:
     """What must hold for an event to happen; `not`, `and`, `or` and `is None` taken apart."""
-    found: set[Outcome] = set()
-    for condition in event.conditions:
-        found.update(_outcomes(condition.value, condition.taken))
-    return frozenset(found)
+    return frozenset[Outcome]().union(*(asked(condition) for condition in event.conditions))
+
+
+def asked(condition: Condition) -> frozenset[Outcome]:
+    """What one condition asks for."""
+    return frozenset(_outcomes(condition.value, condition.taken))
 
 
 def _outcomes(value: Value, taken: bool) -> Iterator[Outcome]:
@@ -93,11 +95,7 @@ def implied(event: Event, *by: Event) -> bool:
 def extra(event: Event, other: Event) -> list[Condition]:
     """The conditions of an event that another one does not have."""
     known_outcomes = outcomes(other)
-    return [
-        condition
-        for condition in event.conditions
-        if not set(_outcomes(condition.value, condition.taken)) <= known_outcomes
-    ]
+    return [condition for condition in event.conditions if not asked(condition) <= known_outcomes]
 
 
 # -- order ---------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from trainlint.runtime_checks.detection import Abstain, Found, Result, Threshold
 from trainlint.runtime_checks.record import Clip, Run, Site
 from trainlint.runtime_checks.series import count, measured
 
-
 # What each of the three wrong places looks like to a reader.
 RULES = ("TRN202", "TRN203", "TRN204", "TRN205", "TRN208")
 
