@@ -105,6 +105,21 @@ def test_a_name_error_at_a_later_use_confirms_too(script: str) -> None:
     assert default(paired(static, run)) == [("TRN001", "confirmed")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("TypeError", [("TRN519", "confirmed")]),
+        ("RuntimeError", [("RUN001", None), ("TRN519", None)]),
+    ],
+)
+def test_a_call_that_raised_confirms_that_it_cannot_work(
+    script: str, kind: str, told: list[tuple[str, str | None]]
+) -> None:
+    run = raises(run_of(script, ran=range(1, 10), steps=0), kind, None, 9)
+    static = [finding("TRN519", script, 9, "`net` is a module")]
+    assert default(paired(static, run)) == told
+
+
 @pytest.mark.parametrize(("kind", "name"), [("NameError", "data"), ("ValueError", None)])
 def test_another_exception_on_the_line_stands_alone(
     script: str, kind: str, name: str | None

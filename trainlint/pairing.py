@@ -14,7 +14,7 @@ from dataclasses import replace
 from trainlint.finding import Evidence, Finding, Location, Related, Verdict
 from trainlint.registry import DETECTORS, load
 from trainlint.runtime_checks.detection import Judgement
-from trainlint.runtime_checks.detectors.script_raised import NAME_RULES
+from trainlint.runtime_checks.detectors.script_raised import CALL_RULES, NAME_RULES
 from trainlint.runtime_checks.record import Run, Site
 from trainlint.statements import spans
 
@@ -84,7 +84,9 @@ class _Join:
     def _confirms(self, one: Finding, finding: Finding) -> bool:
         if finding.code not in self.confirms.get(one.code, ()):
             return False
-        return _place_of(one.location) in _places(finding) and _same_name(one, finding)
+        if _place_of(one.location) not in _places(finding):
+            return False
+        return _same_name(one, finding) and _same_exception(one, finding)
 
     def _reached(self, finding: Finding) -> bool | None:
         """Whether its line ran; None where that is not known, or where no code stands there.
@@ -109,6 +111,14 @@ def _same_name(one: Finding, finding: Finding) -> bool:
         return True
     names = [fact.value for fact in one.evidence if fact.quantity == "undefined name"]
     return any(name in names for name in re.findall(r"`([^`]*)`", finding.message))
+
+
+def _same_exception(one: Finding, finding: Finding) -> bool:
+    """Of a call that cannot work, only an exception of its kind is a confirmation."""
+    if finding.code not in CALL_RULES:
+        return True
+    kinds = [str(fact.value) for fact in one.evidence if fact.quantity == "exception"]
+    return any(kind.rpartition(".")[2] in ("TypeError", "ValueError") for kind in kinds)
 
 
 def _places(finding: Finding) -> set[Place]:

@@ -13,9 +13,11 @@ from trainlint.runtime_checks.series import measured
 NAME_RULES = ("TRN001", "TRN002")
 # Rules of calls that raise where they stand.
 CRASH_RULES = ("TRN209", "TRN210", "TRN213", "TRN219")
+# The same, where that is a TypeError or a ValueError.
+CALL_RULES = ("TRN506", "TRN510", "TRN512", "TRN519", "TRN602", "TRN616")
 
 
-@detector("RUN001", Severity.ERROR, confirms=(*NAME_RULES, *CRASH_RULES))
+@detector("RUN001", Severity.ERROR, confirms=(*NAME_RULES, *CRASH_RULES, *CALL_RULES))
 def script_raised(run: Run, limits: Thresholds) -> Iterator[Result]:
     """The script raised an exception while it was watched.
 

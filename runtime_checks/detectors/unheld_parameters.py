@@ -10,7 +10,7 @@ from trainlint.runtime_checks.record import ModelInfo, Run, Unheld
 from trainlint.runtime_checks.series import measured
 
 
-@detector("RUN103", Severity.WARNING, needs=("steps",))
+@detector("RUN103", Severity.WARNING, confirms=("TRN508",), needs=("steps",))
 def unheld_parameters(run: Run, limits: Thresholds) -> Iterator[Result]:
     """A model is trained, and part of it is held by no optimizer.
 
