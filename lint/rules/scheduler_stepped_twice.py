@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
-from trainlint.lint.holding import may_be
-from trainlint.lint.lower.values import Expr, Func, Obj, Value, options_of
-from trainlint.lint.model import Event, Script
+from trainlint.lint.model import Script
 from trainlint.lint.rule import found, rule
 from trainlint.lint.schedules import Tick, inner_conditions, ticks
 
@@ -68,22 +66,7 @@ def _in_a_row(before: Tick, tick: Tick) -> bool:
     if before.loop is not tick.loop or before.event.site.node is tick.event.site.node:
         return False
     events = tick.trace.events[before.index + 1 : tick.index]
-    return not any(_may_step(event, tick.optimizer) for event in events)
-
-
-def _may_step(event: Event, optimizer: Obj) -> bool:
-    if event.kind in ("step", "backward"):
-        return True
-    return event.kind == "opaque" and any(_reaches(arg.value, optimizer) for arg in event.args)
-
-
-def _reaches(value: Value, optimizer: Obj) -> bool:
-    """Whether code that is handed a value may step the optimizer: it, or what may hold it."""
-    return may_be(value, optimizer) or any(
-        isinstance(option, Func) or (isinstance(option, Obj) and option.cls is not None)
-        or not isinstance(option, (Obj, Expr))
-        for option in options_of(value)
-    )  # fmt: skip
+    return not any(event.kind in ("step", "backward", "opaque") for event in events)
 
 
 def _finding(before: Tick, tick: Tick) -> Finding:
