@@ -15,6 +15,7 @@ from trainlint.lint.data import (
     passes,
     vision_class,
 )
+from trainlint.lint.holding import same_object
 from trainlint.lint.lower.values import Const, Obj, Value
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
@@ -32,7 +33,8 @@ def test_data_is_training_data(script: Script) -> Iterator[Finding]:
 
     Reported where a loader that is only evaluated on, and its data, are named as a test set, the
     data says `train=True` (or `split="train"`), and another loader trains on the same data. A part
-    of the training data that was split off by a sampler or a Subset is left alone.
+    of the training data that was split off by a sampler or a Subset is left alone, and one object
+    that serves both is TRN309's.
 
     Bad:
         import torch
@@ -101,11 +103,10 @@ def _says_train(dataset: Obj) -> bool:
 
 
 def _is_same_data(other: Value | None, dataset: Obj) -> bool:
-    return (
-        vision_class(other) == vision_class(dataset)
-        and other is not None
-        and (part_of(other) == "train")
-    )
+    """Whether another dataset, made anew, holds the same part of the same data."""
+    if other is None or same_object(other, dataset):
+        return False
+    return vision_class(other) == vision_class(dataset) and part_of(other) == "train"
 
 
 def _is_called_test(event: Event, dataset: Obj) -> bool:
