@@ -33,6 +33,7 @@ class Shape:
 
 
 UNKNOWN = Shape()
+ROW, COLUMN = Shape(1), Shape(2, 1)
 
 _FILLED = frozenset("torch.randn torch.rand torch.zeros torch.ones torch.empty".split())
 _ELEMENTWISE = frozenset(
@@ -194,6 +195,44 @@ def _moved(name: str, before: Shape, axes: list[Value]) -> Shape:
         rank = before.rank + 1 if before.rank is not None else None
         return Shape(rank, 1, before.least + 1)
     return UNKNOWN
+
+
+def is_picked_column(value: Value) -> bool:
+    """`q.gather(1, actions.unsqueeze(1))`: one number for each row, as a column."""
+    if not isinstance(value, Obj) or value.qualname not in ("Tensor.gather", "torch.gather"):
+        return False
+    plain, named = given(value)
+    index = plain[2] if len(plain) > 2 else named.get("index")
+    if not isinstance(index, Obj) or index.qualname not in ("Tensor.unsqueeze", "torch.unsqueeze"):
+        return False
+    axes, by_name = given(index)
+    return number(axes[1] if len(axes) > 1 else by_name.get("dim")) in (1, -1)
+
+
+def has_row_of_best(value: Value, depth: int = 0) -> bool:
+    """`r + gamma * q.max(1)[0]`: a row, or, where what is added is a column, all against all."""
+    if depth > _DEEPEST:
+        return False
+    if isinstance(value, Expr) and value.op in ("+", "-", "*", "/"):
+        return any(has_row_of_best(part, depth + 1) for part in value.parts)
+    if isinstance(value, Expr) and value.op == "[]" and len(value.parts) == 2:
+        best, key = value.parts
+        return isinstance(best, Obj) and number(key) == 0 and _is_best_of_rows(best)
+    if isinstance(value, Obj) and value.qualname in ("Tensor.detach", "Tensor.float"):
+        return has_row_of_best(value.args[0], depth + 1)
+    return False
+
+
+def _is_best_of_rows(value: Obj) -> bool:
+    """`.max(1)` of what a module made, its axis not kept."""
+    if value.qualname not in ("Tensor.max", "torch.max"):
+        return False
+    plain, named = given(value)
+    axis = plain[1] if len(plain) > 1 else named.get("dim")
+    kept = len(plain) > 2 or "keepdim" in named
+    made = plain[0] if plain else None
+    by_module = isinstance(made, Obj) and made.kind == "output" and not made.qualname
+    return by_module and not kept and number(axis) in (1, -1)
 
 
 def number(value: Value | None) -> int | None:

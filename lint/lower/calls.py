@@ -8,7 +8,7 @@ import libcst as cst
 
 from trainlint.lint.lower import known
 from trainlint.lint.lower.evaluate import Evaluator
-from trainlint.lint.lower.machine import CONTENT
+from trainlint.lint.lower.machine import CONTENT, LAST
 from trainlint.lint.lower.syntax import parameters
 from trainlint.lint.lower.values import (
     STILL,
@@ -112,6 +112,9 @@ class Caller(Evaluator):
             return self.make(kind, name, args, node)
         if name == "builtins.super":
             return self.super_of()
+        if name == "torch.nn.parallel.data_parallel" and values and _kind(values[0]) == "module":
+            assert isinstance(values[0], Obj)
+            return self.call_module(values[0], args[1:2], node)
         if name == "builtins.getattr" and len(values) > 1 and isinstance(values[1], Const):
             return self.attribute_of(values[0], str(values[1].value))
         if name == "builtins.setattr" and values:
@@ -145,12 +148,18 @@ class Caller(Evaluator):
         for arg in args:
             if arg.keyword is not None or arg.star == "**":
                 continue
-            starred = bool(arg.star)
-            if starred and isinstance(arg.value, Seq) and (arg.value, CONTENT) not in self.state:
-                values += arg.value.items
-            else:
-                values.append(Value() if starred else arg.value)
+            values += self.items_of(arg.value) if arg.star else (arg.value,)
         return tuple(values)
+
+    def items_of(self, value: Value) -> tuple[Value, ...]:
+        """The items of a sequence; of one that is not known, one unknown, and its last if known."""
+        if isinstance(value, Seq) and (value, CONTENT) not in self.state:
+            return value.items
+        last = self.state.get((value, LAST))
+        if isinstance(value, Expr) and value.op == "+":
+            added = self.items_of(value.parts[-1])
+            last = added[-1] if added and isinstance(value.parts[-1], Seq) else None
+        return (Value(),) if last is None else (Value(), last)
 
     def super_of(self) -> Value:
         """`super()`: the instance of the running method, seen from its class's bases."""
@@ -241,6 +250,8 @@ class Caller(Evaluator):
             return receiver
         if isinstance(receiver, (Seq, Map)):
             self.mutate(receiver)
+            if name == "append" and len(args) == 1:
+                self.state[(receiver, LAST)] = args[0].value
             return Value()
         if _IN_PLACE.match(name) or (name in known.ADDS_LAYERS and _kind(receiver) == "module"):
             self.mutate(receiver)

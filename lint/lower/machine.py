@@ -47,6 +47,7 @@ DEPTH = 12
 MOST_IMPORTS = 40  # files of the project that one script draws in
 
 CONTENT = "<content>"  # the state's key for what a container holds, changed in place
+LAST = "<last>"  # what was appended to a list last
 SHARED = "<shared>"  # an object that code unseen here may hold, and change
 
 
@@ -157,6 +158,8 @@ class Machine:
         """Note that a container's content changes here."""
         for option in options_of(value):
             self.state[(option, CONTENT)] = Value(self.here())
+            if isinstance(option, Seq):
+                self.state.remove((option, LAST))
             if isinstance(option, Obj):
                 option.changed = True
 
@@ -167,6 +170,7 @@ class Machine:
                 self.escape(option.receiver)
             elif isinstance(option, (Seq, Map)):
                 self.state[(option, CONTENT)] = Value()
+                self.state.remove((option, LAST))
                 items = option.items if isinstance(option, Seq) else option.items.values()
                 for item in items:
                     self.escape(item)

@@ -10,7 +10,7 @@ from trainlint.lint.losses import LossCall, loss_calls
 from trainlint.lint.lower.values import Const, Obj, Value
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
-from trainlint.lint.shapes import Shape, shape
+from trainlint.lint.shapes import COLUMN, ROW, Shape, has_row_of_best, is_picked_column, shape
 
 _LOSSES = ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss")
 
@@ -46,6 +46,8 @@ def broadcast_loss(script: Script) -> Iterator[Finding]:
         if call.target is None:
             continue
         one, other = _shape(call, call.input), _shape(call, call.target)
+        if is_picked_column(call.input) and has_row_of_best(call.target):
+            one, other = COLUMN, ROW
         if (one.is_column and other.is_row) or (one.is_row and other.is_column):
             yield found(
                 call.event.site,
