@@ -7,6 +7,7 @@ import re
 import libcst as cst
 
 from trainlint.lint.lower import known
+from trainlint.lint.lower.callees import in_place, kind_of, method_event, named
 from trainlint.lint.lower.evaluate import Evaluator
 from trainlint.lint.lower.machine import CONTENT, LAST
 from trainlint.lint.lower.syntax import parameters
@@ -112,7 +113,7 @@ class Caller(Evaluator):
             return self.make(kind, name, args, node)
         if name == "builtins.super":
             return self.super_of()
-        if name == "torch.nn.parallel.data_parallel" and values and _kind(values[0]) == "module":
+        if name == "torch.nn.parallel.data_parallel" and values and kind_of(values[0]) == "module":
             assert isinstance(values[0], Obj)
             return self.call_module(values[0], args[1:2], node)
         if name == "builtins.getattr" and len(values) > 1 and isinstance(values[1], Const):
@@ -128,17 +129,17 @@ class Caller(Evaluator):
         for value in values:
             if isinstance(value, (Func, Bound)):
                 self.escape(value)
-        if values and _kind(values[0]) == "output" and (_IN_PLACE.search(name) or in_place(args)):
+        if values and kind_of(values[0]) == "output" and (_IN_PLACE.search(name) or in_place(args)):
             self.mutate(values[0])
         # A tensor is what it was made as, until a method changes it; of others nothing is known.
         varies = union_of([self.here(), self.varies_of(values)]) if _TENSOR.match(name) else None
-        result: Value = Obj(varies, "output", name, self.site(node), values, _named(args))
+        result: Value = Obj(varies, "output", name, self.site(node), values, named(args))
         self.record(known.CALL_EVENTS.get(name, "call"), node, callee=name, args=args,
                     result=result)  # fmt: skip
         return result
 
     def make(self, kind: str, name: str, args: tuple[Argument, ...], node: cst.Call) -> Value:
-        made = Obj(self.here(), kind, name, self.site(node), self.positional(args), _named(args))
+        made = Obj(self.here(), kind, name, self.site(node), self.positional(args), named(args))
         self.record("make", node, callee=name, args=args, result=made)
         return made
 
@@ -173,7 +174,7 @@ class Caller(Evaluator):
     def instantiate(self, cls: Class, args: tuple[Argument, ...], node: cst.CSTNode) -> Value:
         kind = known.kind_of_class(tuple(cls.roots()))
         plain = self.positional(args)
-        made = Obj(self.here(), kind, "", self.site(node), plain, _named(args), cls)
+        made = Obj(self.here(), kind, "", self.site(node), plain, named(args), cls)
         self.record("make", node, callee=cls.name, args=args, result=made)
         init = cls.find("__init__")
         if isinstance(init, Func):
@@ -197,13 +198,13 @@ class Caller(Evaluator):
         if isinstance(receiver, Expr) and receiver.op == "super":
             return self.call_super(receiver, name, args, node)
         receiver_node = node.func.value if isinstance(node.func, cst.Attribute) else node.func
-        kind = _method_event(bound)
+        kind = method_event(bound)
         if kind == "step":
             self.run_closures(args, node)
         result = self.method_result(bound, args, node, kind)
         if kind is not None:
             target, scaler = receiver, None
-            if kind == "step" and _kind(receiver) == "scaler" and args:
+            if kind == "step" and kind_of(receiver) == "scaler" and args:
                 target, scaler = args[0].value, receiver
             self.record(kind, node, receiver=target, receiver_node=receiver_node, callee=name,
                         args=args, result=result, scaler=scaler)  # fmt: skip
@@ -236,7 +237,7 @@ class Caller(Evaluator):
         receiver, name = bound.receiver, bound.name
         if bound.function is not None:
             return self.run_method(receiver, bound.function, args, node)
-        if _kind(receiver) == "parser" and name in ("parse_args", "parse_known_args"):
+        if kind_of(receiver) == "parser" and name in ("parse_args", "parse_known_args"):
             space = Obj(STILL, "namespace", site=self.site(node))
             return Seq(STILL, (space, Value())) if name == "parse_known_args" else space
         if name in ("parameters", "named_parameters"):
@@ -253,7 +254,7 @@ class Caller(Evaluator):
             if name == "append" and len(args) == 1:
                 self.state[(receiver, LAST)] = args[0].value
             return Value()
-        if _IN_PLACE.match(name) or (name in known.ADDS_LAYERS and _kind(receiver) == "module"):
+        if _IN_PLACE.match(name) or (name in known.ADDS_LAYERS and kind_of(receiver) == "module"):
             self.mutate(receiver)
         if kind is None and not self.is_known(receiver):
             self.mutate(receiver)
@@ -267,11 +268,11 @@ class Caller(Evaluator):
     ) -> Value:
         """The tensor that a tensor's method makes; nothing is known of other methods' results."""
         values = (receiver, *(arg.value for arg in args))
-        if _kind(receiver) == "scaler" and name == "scale":
+        if kind_of(receiver) == "scaler" and name == "scale":
             return Obj(None, "output", "GradScaler.scale", self.site(node), (*values[1:], receiver))
         plain = not isinstance(receiver, (Const, Seq, Map, Ref, Func, Class))
-        tensor = _kind(receiver) in ("output", "parameters", "gradient")
-        unsure = _kind(receiver) in ("", "object")
+        tensor = kind_of(receiver) in ("output", "parameters", "gradient")
+        unsure = kind_of(receiver) in ("", "object")
         if tensor or (plain and unsure and name in known.TENSOR_METHODS):
             return Obj(None, "output", f"Tensor.{name}", self.site(node), values)
         return Value()
@@ -290,36 +291,8 @@ class Caller(Evaluator):
         return Value()
 
 
-def _named(args: tuple[Argument, ...]) -> dict[str, Value]:
-    return {arg.keyword: arg.value for arg in args if arg.keyword is not None}
-
-
-def _method_event(bound: Bound) -> str | None:
-    """The kind of event that calling a method is; None for one that is nothing special."""
-    if bound.function is not None:
-        return None
-    kind, receiver = known.METHOD_EVENTS.get(bound.name), _kind(bound.receiver)
-    if bound.name == "step" and receiver == "scheduler":
-        return "schedule"
-    if bound.name == "update" and receiver == "scaler":
-        return "update"
-    return kind
-
-
 def unwrapped(module: Value) -> Value:
     """The module whose `forward` a call runs: what DataParallel and the like wrap."""
     while isinstance(module, Obj) and module.qualname in known.WRAPS_MODULE and module.args:
         module = module.args[0]
     return module
-
-
-def in_place(args: tuple[Argument, ...]) -> bool:
-    """`inplace=True`."""
-    return any(
-        arg.keyword == "inplace" and isinstance(arg.value, Const) and arg.value.value is True
-        for arg in args
-    )
-
-
-def _kind(value: Value) -> str:
-    return value.kind if isinstance(value, Obj) else ""
