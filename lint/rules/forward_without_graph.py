@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from trainlint.finding import Finding, Severity
-from trainlint.lint.graph import ancestors
+from trainlint.lint.autograd import Autograd, alternatives
 from trainlint.lint.leaving import caught
-from trainlint.lint.lower.values import Const, Expr, Obj, Seq, Value
+from trainlint.lint.lower.values import Obj, Value
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
 
@@ -49,19 +49,21 @@ def forward_without_graph(script: Script) -> Iterator[Finding]:
     Source: the documentation of torch.no_grad.
     """
     cut = {event.result: event for event in script.events("forward") if _without_graph(event)}
-    told = _told_to_require_grad(script)
-    for event in script.events("backward"):
-        behind = list(ancestors(event.receiver, stop=cut.keys()))
-        forwards = [cut[one] for one in behind if one in cut]
-        if not forwards or any(_may_require_grad(one, cut, told) for one in behind):
-            continue
-        if not caught(event):
-            yield found(
-                event.site,
-                "`backward()` is called on what was computed under `no_grad`: there is no graph",
-                related=[(forwards[0].site, "the forward pass, under no_grad")],
-                hint="take the forward pass out of the `no_grad` block",
-            )
+    autograd = Autograd(script)
+    for trace in script.traces:
+        for event in trace.events:
+            if event.kind != "backward" or not cut:
+                continue
+            found_cuts = [autograd.cuts(one, cut) for one in alternatives(trace, event)]
+            forwards = [cut[one] for one in found_cuts[0] if one in cut]
+            if all(found_cuts) and forwards and not caught(event):
+                yield found(
+                    event.site,
+                    "`backward()` is called on what was computed under `no_grad`: there is no"
+                    " graph",
+                    related=[(forwards[0].site, "the forward pass, under no_grad")],
+                    hint="take the forward pass out of the `no_grad` block",
+                )
 
 
 def _without_graph(event: Event) -> bool:
@@ -76,25 +78,3 @@ def _without_graph(event: Event) -> bool:
         if type(value) is Value or (isinstance(value, Obj) and not (value.args or value.kwargs)):
             return True
     return False
-
-
-def _told_to_require_grad(script: Script) -> set[Value]:
-    """What `requires_grad_()` is called on, or `requires_grad` set."""
-    found_values = {e.receiver for e in script.events("set_attribute")}
-    for event in script.events("method", "opaque"):
-        if event.callee == "requires_grad_":
-            found_values.add(event.receiver)
-    return found_values
-
-
-def _may_require_grad(value: Value, cut: Mapping[Value, Event], told: set[Value]) -> bool:
-    """Whether a graph may begin at a value; of a loop's variable, that is data, none does."""
-    if value in told:
-        return True
-    if value in cut or isinstance(value, (Const, Expr, Seq)):
-        return False
-    if not isinstance(value, Obj):
-        return type(value) is not Value or not value.varies
-    if value.kind not in ("output", "loss"):
-        return True
-    return "requires_grad" in value.kwargs or value.qualname.endswith((".Parameter", ".Variable"))
