@@ -231,7 +231,7 @@ def _of_forward(value: Obj) -> tuple[Value, ...] | None:
     if _is_plain(module):
         return given
     # A `forward` is followed at its first call, which may have been given other values.
-    return None if value.returned is None else (value.returned, *given)
+    return None if value.returned is None or value.again else (value.returned,)
 
 
 def _without_labels(loss: str, given: tuple[Value, ...]) -> tuple[Value, ...]:

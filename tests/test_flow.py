@@ -126,3 +126,46 @@ def test_a_conditional_expression_may_be_either() -> None:
         """
     backwards = [event.receiver for event in script_of(code).events("backward")]
     assert "GradScaler.scale" in [one.qualname for one in backwards if isinstance(one, Obj)]
+
+
+def test_an_output_tells_whether_its_forward_was_followed_before() -> None:
+    code = """
+        from torch import nn
+
+        class Net(nn.Module):
+            def forward(self, x):
+                return x, x
+
+        net = Net()
+        a, b = net(1)
+        c, d = net(2)
+        print(a, c)
+        """
+    (first, second) = next(
+        [arg.value for arg in event.args] for event in script_of(code).events("call")
+    )
+    assert isinstance(first, Obj)
+    assert isinstance(second, Obj)
+    assert (first.again, second.again) == (False, True)
+
+
+def test_a_closure_that_is_a_method_is_followed_and_del_clears_a_gradient() -> None:
+    code = """
+        import torch
+        from torch import nn
+
+        class Trainer:
+            def __init__(self, model):
+                self.optimizer = torch.optim.LBFGS(model.parameters())
+
+            def closure(self):
+                self.optimizer.zero_grad()
+
+            def fit(self, p):
+                self.optimizer.step(self.closure)
+                del p.grad
+
+        Trainer(nn.Linear(1, 1)).fit(nn.Parameter(torch.ones(1)))
+        """
+    kinds = [event.kind for event in script_of(code).events("zero_grad", "step", "set_grad")]
+    assert kinds == ["zero_grad", "step", "set_grad"]

@@ -74,7 +74,9 @@ class Caller(Evaluator):
         kind = "forward" if module.kind == "module" else "loss"
         result = Obj(None, "output", "", self.site(node), (module, *(arg.value for arg in args)))
         self.record(kind, node, receiver=module, receiver_node=node.func, args=args, result=result)
-        result.returned = self.forward_of(unwrapped(module), args, node)
+        called = unwrapped(module)
+        result.again = (called, self.recording) in self.forwarded
+        result.returned = self.forward_of(called, args, node)
         return result
 
     def forward_of(self, module: Value, args: tuple[Argument, ...], node: cst.Call) -> Value | None:

@@ -239,7 +239,9 @@ def _as_sequence(value: Value) -> Value:
 def _outputs(output: Obj, returned: Seq) -> Seq:
     """The several tensors that a module's forward returns, each an output of that module."""
     items = (
-        Obj(output.varies, "output", "", output.site, output.args, returned=item)
+        Obj(
+            output.varies, "output", "", output.site, output.args, returned=item, again=output.again
+        )
         for item in returned.items
     )
     return Seq(output.varies, tuple(items))

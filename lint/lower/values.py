@@ -76,6 +76,7 @@ class Obj(Value):
     kwargs: dict[str, Value] = field(default_factory=dict)
     cls: Class | None = None
     returned: Value | None = None  # of an output: what the script's own `forward` returned
+    again: bool = False  # of an output: at an earlier call, with what that one was given
     layers: dict[str, Value] = field(default_factory=dict)  # of a module: attributes set from afar
     changed: bool = False  # something is done to it in place, at one time or another
 
