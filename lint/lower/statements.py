@@ -27,7 +27,7 @@ from trainlint.lint.lower.values import (
     options_of,
     union_of,
 )
-from trainlint.lint.model import Script
+from trainlint.lint.model import Argument, Script
 
 
 @dataclass
@@ -79,10 +79,13 @@ class Statements(Caller):
         varies = union_of([left.varies, right.varies])
         if isinstance(left, Obj):
             varies = None
-        value = Expr(varies, op, (left, right))
+        result = Expr(varies, op, (left, right))
         if op == "/":
-            self.record_average(node, value, node.target, node.value)
-        self.assign_to(node.target, value)
+            self.record_average(node, result, node.target, node.value)
+        given = (Argument(None, right, self.site(node.value)),)
+        self.record("augment", node, receiver=left, receiver_node=node.target, callee=op,
+                    args=given, result=result)  # fmt: skip
+        self.assign_to(node.target, result)
 
     def assign_to(self, target: cst.CSTNode, value: Value) -> None:
         if isinstance(target, cst.Name):

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Fix
-from trainlint.lint.lower.values import Const, Expr, Obj, Value
-from trainlint.lint.model import Argument, Condition, Event, Loop, Script
+from trainlint.lint.logged import logs_again, step_of
+from trainlint.lint.lower.values import Const, Expr, Value
+from trainlint.lint.model import Argument, Event, Loop, Script
 from trainlint.lint.rule import found, rule
-
-# Where each method takes its global step. `add_scalars` and the others come with their issue.
-_STEP = {"add_scalar": 2, "add_scalars": 2, "add_histogram": 2, "add_image": 2, "add_images": 2}
 
 
 @rule("TRN701", needs=(b"SummaryWriter",))
@@ -50,42 +48,18 @@ def still_global_step(script: Script) -> Iterator[Finding]:
     if not script.whole:
         return
     for event in script.events("log"):
-        step = event.argument(_STEP.get(event.callee, 99), "global_step")
+        step = step_of(event)
         if step is not None and _stands_still(event, step):
             yield _finding(script, event, step)
 
 
 def _stands_still(event: Event, step: Argument) -> bool:
-    writer, tag = event.receiver, event.argument(0, "tag") or event.argument(0, "main_tag")
-    if not isinstance(writer, Obj) or writer.kind != "writer" or not event.loops or tag is None:
-        return False
-    loop = event.loops[-1]
-    if loop.kind == "comprehension" or _runs_once(loop):
+    loop = event.loops[-1] if event.loops else None
+    if loop is None or not logs_again(event, loop):
         return False
     if isinstance(step.value, Const) and step.value.value is None:
         return False
-    for value in (writer, tag.value, step.value):
-        if value.varies is None or loop in value.varies:
-            return False
-    return all(_lets_many_through(condition, event, loop) for condition in event.conditions)
-
-
-def _runs_once(loop: Loop) -> bool:
-    """`for _ in range(1)`, or a loop that is left at the end of its first pass."""
-    over = loop.over
-    if isinstance(over, Expr) and over.op == "builtins.range" and len(over.parts) == 1:
-        return isinstance(over.parts[0], Const) and over.parts[0].value == 1
-    return loop.leaves_at_once
-
-
-def _lets_many_through(condition: Condition, event: Event, loop: Loop) -> bool:
-    """Whether a condition holds for many iterations of the loop, or for none."""
-    if condition.depth < len(event.loops):
-        return True  # decided outside the loop
-    varies = condition.value.varies
-    if varies is not None and loop not in varies:
-        return True
-    return condition.periodic and not condition.leaves
+    return step.value.varies is not None and loop not in step.value.varies
 
 
 def _finding(script: Script, event: Event, step: Argument) -> Finding:

@@ -189,10 +189,6 @@ LEFT_ALONE = {
                 if i == 0:
                     writer.add_scalar("loss", x.mean(), epoch)
         """,
-    "no step": """
-        for x in loader:
-            writer.add_scalar("loss", x.mean())
-        """,
     "None": """
         for x in loader:
             writer.add_scalar("loss", x.mean(), None)
