@@ -1,0 +1,115 @@
+"""TRN802."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from trainlint.finding import Finding, Severity
+from trainlint.lint.lower.syntax import dotted
+from trainlint.lint.lower.values import Class, Expr, Map, Obj, Seq, Value
+from trainlint.lint.mentions import walk
+from trainlint.lint.model import Event, Script
+from trainlint.lint.own_classes import methods, own_classes, own_name
+from trainlint.lint.rule import found, rule
+
+
+@rule("TRN802", Severity.ERROR, needs=(b"self.",))
+def layers_in_list(script: Script) -> Iterator[Finding]:
+    """A module keeps its layers in a plain list or dictionary, where it does not find them.
+
+    Only layers that are attributes, or in a `ModuleList` or `ModuleDict`, are parameters of the
+    module: those in a list are in no optimizer, do not move to the GPU, and are not saved.
+
+    Nothing is said of layers that are attributes too, of a list of one (the idiom that hides a
+    module on purpose), or where the class registers modules by name.
+
+    Bad:
+        import torch
+        from torch import nn
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = [nn.Linear(4, 4) for _ in range(3)]  # TRN802
+
+            def forward(self, x):
+                for layer in self.layers:
+                    x = layer(x)
+                return x
+    Good:
+        import torch
+        from torch import nn
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+
+            def forward(self, x):
+                for layer in self.layers:
+                    x = layer(x)
+                return x
+
+    Fix safety: the fix puts the list into a `ModuleList`. The names in checkpoints change with it,
+    and the layers begin to train: it is unsafe.
+    Source: the documentation of torch.nn.ModuleList.
+    """
+    told: set[cst.CSTNode] = set()
+    for cls in own_classes(script, "torch.nn.Module"):
+        if cls.node is None or _registers(cls.node):
+            continue
+        for event in script.events("set_attribute"):
+            target = event.site.node
+            inside = isinstance(target, cst.Attribute) and _is_in(cls, event)
+            if not inside or target in told or not _holds_layers(event.result):
+                continue
+            assert isinstance(target, cst.Attribute)
+            if _is_used(cls.node, target):
+                told.add(target)
+                yield _finding(script, event, target)
+
+
+def _is_in(cls: Class, event: Event) -> bool:
+    """Whether the attribute is set on the instance by the class's own `__init__`."""
+    init = next((one for one in methods(cls) if one.name.value == "__init__"), None)
+    if init is None or event.functions[-1:] != (init,):
+        return False
+    return event.receiver_text == own_name(init)
+
+
+def _holds_layers(value: Value) -> bool:
+    """A literal of two or more layers that are made in it, or a comprehension of them."""
+    if isinstance(value, Expr) and value.op == "comprehension":
+        return _is_layer(value.parts[0])
+    items: tuple[Value, ...] = value.items if isinstance(value, Seq) else ()
+    if isinstance(value, Map):
+        items = tuple(value.items.values())
+    return len(items) > 1 and all(_is_layer(item) for item in items)
+
+
+def _is_layer(value: Value) -> bool:
+    return isinstance(value, Obj) and value.kind == "module" and value.site is not None
+
+
+def _registers(node: cst.ClassDef) -> bool:
+    """Whether a class may make the layers known in another way."""
+    names = {"add_module", "register_module", "setattr", "ModuleList", "ModuleDict", "Sequential",
+             "__setattr__", "parameters", "ParameterList"}  # fmt: skip
+    return any(isinstance(one, cst.Name) and one.value in names for one in walk(node))
+
+
+def _is_used(node: cst.ClassDef, target: cst.Attribute) -> bool:
+    """Whether another method reads the list; and its items are made in it, not named."""
+    name = dotted(target)
+    return sum(isinstance(one, cst.Attribute) and dotted(one) == name for one in walk(node)) > 1
+
+
+def _finding(script: Script, event: Event, target: cst.Attribute) -> Finding:
+    return found(
+        event.site,
+        f"`{dotted(target)}` is a plain container: the layers in it are no parameters of the"
+        " module",
+        hint="keep them in `nn.ModuleList` (or `nn.ModuleDict`)",
+    )
