@@ -61,7 +61,11 @@ def ddp_bypassed(script: Script) -> Iterator[Finding]:
     if reads(script, *_BY_HAND):
         return
     for trace in script.traces:
-        wrapped = {one.result.args[0]: one for one in trace.events if _wraps(one)}
+        wrapped = {
+            made.args[0]: one
+            for one in trace.events
+            if _wraps(one) and isinstance(made := one.result, Obj)
+        }
         if not wrapped:
             continue
         for backward in trace.events:
