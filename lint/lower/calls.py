@@ -247,7 +247,11 @@ class Caller(Evaluator):
         if name in ("items", "values", "keys", "get", "copy", "format", "join", "split"):
             values = (receiver, *(arg.value for arg in args))
             return Expr(self.varies_of(values), name, values)
+        if name == "register_forward_hook" and isinstance(receiver, Obj):
+            receiver.layers["forward"] = Value()  # its output may be another
         if name in known.RETURNS_SELF and not isinstance(receiver, (Const, Seq, Map)):
+            if name == "requires_grad_" and _kind(receiver) == "output":
+                self.mutate(receiver)  # from now on a tensor to be trained
             if kind in ("train", "eval") and not self.is_known(receiver):
                 self.escape(receiver)  # a trainer of someone else's, which trains what it holds
             return receiver

@@ -103,7 +103,7 @@ class Statements(Caller):
         for owner in owners:
             self.record("set_attribute", target, receiver=owner, receiver_node=target.value,
                         callee=name, result=value)  # fmt: skip
-            if isinstance(owner, Obj) and owner.cls is None:
+            if isinstance(owner, Obj) and (owner.cls is None or name == "forward"):
                 owner.layers[name] = value
             if name == "grad":
                 self.record("set_grad", target, receiver=owner, receiver_node=target.value,
@@ -171,6 +171,8 @@ class Statements(Caller):
         elif isinstance(node.target, cst.Attribute) and node.target.attr.value == "grad":
             self.record("set_grad", node.target, receiver=self.evaluate(node.target.value),
                         receiver_node=node.target.value, result=Const(STILL, None))  # fmt: skip
+        elif isinstance(node.target, (cst.Subscript, cst.Attribute)):
+            self.mutate(self.evaluate(node.target.value))
 
     def import_(self, node: cst.Import) -> None:
         for alias in node.names:
