@@ -127,10 +127,18 @@ def _of_output(value: Obj, depth: int) -> Iterator[Operation]:
                 yield _seen_through(one, name, value.site)
         else:
             yield Operation(_ALIASES.get(name, name), value.site, value.args, None, value)
+    elif _is_overruled(value.args[0]):
+        yield Operation(UNKNOWN)
     elif value.returned is not None:
         yield from last_operations(value.returned, depth + 1)
     else:
         yield from _of_module(unwrapped(value.args[0]), value, depth)
+
+
+def _is_overruled(module: Value) -> bool:
+    """Whether a module's `forward` was replaced or hooked, so that what it returns is not known."""
+    inside = unwrapped(module)
+    return any(isinstance(one, Obj) and "forward" in one.layers for one in (module, inside))
 
 
 def _seen_through(operation: Operation, name: str, site: Site | None) -> Operation:
@@ -162,7 +170,8 @@ def _of_module(module: Value, value: Obj, depth: int) -> Iterator[Operation]:
 
 
 def _of_layer(last: Value, module: Value, value: Obj) -> Operation:
-    if not isinstance(last, Obj) or last.cls is not None or not last.qualname or last.changed:
+    plain = isinstance(last, Obj) and last.cls is None and not last.changed
+    if not isinstance(last, Obj) or not plain or not last.qualname or _is_overruled(last):
         return Operation(UNKNOWN)
     given = value.args[1:] if last is module else ()  # else the layer before it made its input
     return Operation(_function_of(last.qualname), value.site, given, last, value)

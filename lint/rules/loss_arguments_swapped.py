@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Fix, Severity
+from trainlint.lint.graph import ancestors
 from trainlint.lint.losses import LossCall, loss_calls
 from trainlint.lint.lower.values import Obj, Seq, Value, options_of
 from trainlint.lint.model import Script
@@ -72,7 +73,16 @@ def _fix(script: Script, call: LossCall) -> Fix | None:
 
 
 def _is_predicted(value: Value) -> bool:
-    return all(isinstance(one, Obj) and is_predicted(one) for one in options_of(value))
+    return all(
+        isinstance(one, Obj) and is_predicted(one) and not _is_target(one)
+        for one in options_of(value)
+    )
+
+
+def _is_target(value: Value) -> bool:
+    """Whether a model's output was made a target: cut off the graph, or a class chosen of it."""
+    made = [one.qualname.rpartition(".")[2] for one in ancestors(value) if isinstance(one, Obj)]
+    return not _TARGETS.isdisjoint(made)
 
 
 def _is_label(call: LossCall) -> bool:
@@ -81,6 +91,8 @@ def _is_label(call: LossCall) -> bool:
     while isinstance(value, Obj) and value.qualname in _CASTS and value.args:
         value = value.args[0]
     if isinstance(value, Obj):
+        if value.changed or "requires_grad" in value.kwargs:
+            return False
         literal = value.qualname == "torch.tensor" and isinstance(value.args[0], Seq)
         return literal or value.qualname in _LABELS
     loops = [loop for loop in call.event.loops if value.varies and loop in value.varies]
@@ -88,5 +100,6 @@ def _is_label(call: LossCall) -> bool:
     return type(value) is Value and bool(loaders)
 
 
+_TARGETS = frozenset({"argmax", "detach", "max", "multinomial", "round", "topk"})
 _CASTS = ("Tensor.long", "Tensor.float", "Tensor.unsqueeze", "Tensor.squeeze", "Tensor.view",
           "Tensor.reshape", "Tensor.type")  # fmt: skip

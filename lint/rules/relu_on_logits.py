@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from trainlint.finding import Finding
 from trainlint.lint.losses import loss_after
 from trainlint.lint.model import Script
+from trainlint.lint.outputs import LINEAR
 from trainlint.lint.rule import found, rule
+
+_NORMALIZED = ("batch_norm", "batch_norm1d", "batch_norm2d", "layer_norm", "group_norm")
 
 
 @rule("TRN413", needs=(b"CrossEntropyLoss", b"cross_entropy", b"WithLogits", b"with_logits"))
@@ -16,6 +19,9 @@ def relu_on_logits(script: Script) -> Iterator[Finding]:
 
     Logits must be free to be negative. Behind a ReLU, no class can be ruled out, and a class whose
     unit is dead for a sample gets no gradient at all.
+
+    Reported where the ReLU comes right after a linear layer or its normalization: a ReLU of
+    distances or similarities is something else.
 
     Bad:
         import torch
@@ -36,6 +42,8 @@ def relu_on_logits(script: Script) -> Iterator[Finding]:
     """
     losses = ("CrossEntropyLoss", "BCEWithLogitsLoss")
     for mismatch in loss_after(script, losses, ("relu",)):
+        if mismatch.operation.follows(*LINEAR, *_NORMALIZED) is None:
+            continue
         yield found(
             mismatch.site,
             "the loss is given the output of a ReLU: its logits can never be negative",
