@@ -250,8 +250,6 @@ class Caller(Evaluator):
         if name == "register_forward_hook" and isinstance(receiver, Obj):
             receiver.layers["forward"] = Value()  # its output may be another
         if name in known.RETURNS_SELF and not isinstance(receiver, (Const, Seq, Map)):
-            if name == "requires_grad_" and kind_of(receiver) == "output":
-                self.mutate(receiver)  # from now on a tensor to be trained
             if kind in ("train", "eval") and not self.is_known(receiver):
                 self.escape(receiver)  # a trainer of someone else's, which trains what it holds
             return receiver
