@@ -61,11 +61,7 @@ def ddp_bypassed(script: Script) -> Iterator[Finding]:
     if reads(script, *_BY_HAND):
         return
     for trace in script.traces:
-        wrapped = {
-            made.args[0]: one
-            for one in trace.events
-            if _wraps(one) and isinstance(made := one.result, Obj)
-        }
+        wrapped = dict(_wrapped(trace))
         if not wrapped:
             continue
         for backward in trace.events:
@@ -73,16 +69,14 @@ def ddp_bypassed(script: Script) -> Iterator[Finding]:
                 yield from _bypasses(trace, backward, wrapped)
 
 
-def _wraps(event: Event) -> bool:
-    made = event.result
-    return (
-        event.kind == "make"
-        and isinstance(made, Obj)
-        and made.qualname == _DDP
-        and bool(made.args)
-        and isinstance(made.args[0], Obj)
-        and made.args[0].kind == "module"
-    )
+def _wrapped(trace: Trace) -> Iterator[tuple[Value, Event]]:
+    """The modules that are wrapped, and where."""
+    for event in trace.events:
+        made = event.result
+        if event.kind == "make" and isinstance(made, Obj) and made.qualname == _DDP and made.args:
+            inner = made.args[0]
+            if isinstance(inner, Obj) and inner.kind == "module":
+                yield inner, event
 
 
 def _bypasses(trace: Trace, backward: Event, wrapped: dict[Value, Event]) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from trainlint.finding import Confidence, Finding, Severity
@@ -10,9 +9,6 @@ from trainlint.lint.lower.values import Const, Expr, Value
 from trainlint.lint.model import Event, Script
 from trainlint.lint.ranks import speaks_of_rank
 from trainlint.lint.rule import found, rule
-
-_CHOSEN = re.compile(r"rank|main|master|primary|chief|world|distributed|ddp|local|process", re.I)
-
 
 @rule("TRN902", Severity.WARNING, needs=(b"init_process_group",), confidence=Confidence.MEDIUM)
 def every_rank_writes(script: Script) -> Iterator[Finding]:
@@ -22,7 +18,7 @@ def every_rank_writes(script: Script) -> Iterator[Finding]:
     cannot be read. One rank saves, and the others wait where they need the file.
 
     Found where the run joins a process group, and `torch.save` writes to a path that does not
-    depend on the rank, under no test that could choose a rank. Off by default: each machine may
+    depend on the rank, under no test but those that count or compare losses. Off by default: each machine may
     have a disk of its own, with one process on it.
 
     Bad:
@@ -60,10 +56,17 @@ def _may_choose(event: Event) -> bool:
     path = event.argument(1, "f")
     if path is None or not _is_plain(path.value):
         return True
-    texts = [condition.site.text for condition in event.conditions]
-    return any(_CHOSEN.search(text) for text in texts) or any(
-        speaks_of_rank(condition.value) for condition in event.conditions
-    )
+    return not all(_holds_on_all(condition.value) for condition in event.conditions)
+
+
+def _holds_on_all(test: Value) -> bool:
+    """Whether a test cannot choose a rank: it counts, or compares what training gives."""
+    if not isinstance(test, Expr) or speaks_of_rank(test):
+        return False
+    if test.op in ("and", "or", "not"):
+        return all(_holds_on_all(part) for part in test.parts)
+    counts = any(isinstance(part, Expr) and part.op == "%" for part in test.parts)
+    return counts or test.op in ("LessThan", "GreaterThan")
 
 
 def _is_plain(path: Value) -> bool:
