@@ -10,6 +10,7 @@ from trainlint.lint.model import Event, Script
 from trainlint.lint.ranks import speaks_of_rank
 from trainlint.lint.rule import found, rule
 
+
 @rule("TRN902", Severity.WARNING, needs=(b"init_process_group",), confidence=Confidence.MEDIUM)
 def every_rank_writes(script: Script) -> Iterator[Finding]:
     """Every process of a distributed run saves to one and the same file.

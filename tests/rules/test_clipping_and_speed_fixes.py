@@ -1,4 +1,4 @@
-"""The fixes of the rules on gradient scalers."""
+"""The fixes of the rules on gradient scalers, clipping and speed."""
 
 from __future__ import annotations
 
@@ -53,4 +53,17 @@ def test_trn219_hands_over_the_parameters() -> None:
     (finding,) = check_text(code)
     after = mended(code, finding)
     assert "clip_grad_norm_(model.parameters(), 1.0)" in after
+    assert check_text(after) == []
+
+
+def test_trn907_sets_benchmark_to_false() -> None:
+    code = """\
+import torch
+
+torch.backends.cudnn.deterministic = True
+torch.backends.cudnn.benchmark = True
+"""
+    (finding,) = check_text(code)
+    after = mended(code, finding)
+    assert "torch.backends.cudnn.benchmark = False\n" in after
     assert check_text(after) == []
