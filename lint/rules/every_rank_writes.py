@@ -19,8 +19,8 @@ def every_rank_writes(script: Script) -> Iterator[Finding]:
     cannot be read. One rank saves, and the others wait where they need the file.
 
     Found where the run joins a process group, and `torch.save` writes to a path that does not
-    depend on the rank, under no test but those that count or compare losses. Off by default: each machine may
-    have a disk of its own, with one process on it.
+    depend on the rank, under no test but those that count or compare losses. Off by default: each
+    machine may have a disk of its own, with one process on it.
 
     Bad:
         import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from marked import check_text
 from training_cases import SCALED, mended, script
 
@@ -67,3 +68,19 @@ torch.backends.cudnn.benchmark = True
     after = mended(code, finding)
     assert "torch.backends.cudnn.benchmark = False\n" in after
     assert check_text(after) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "safe"),
+    [
+        ("torch.zeros(3, 4).cuda()", 'torch.zeros(3, 4, device="cuda")', True),
+        ("torch.full((2,), 1.0,).to('cuda:1')", "torch.full((2,), 1.0, device='cuda:1')", True),
+        ("torch.randn(3).to('cuda')", "torch.randn(3, device='cuda')", False),
+    ],
+)
+def test_trn916_makes_the_tensor_where_it_is_needed(before: str, after: str, safe: bool) -> None:
+    code = f"import torch\n\nx = {before}\n"
+    (finding,) = check_text(code, "case.py", "TRN916")
+    assert finding.fix is not None
+    assert finding.fix.safe is safe
+    assert mended(code, finding) == f"import torch\n\nx = {after}\n"
