@@ -10,6 +10,7 @@ import libcst as cst
 
 from trainlint.lint.graph import ancestors
 from trainlint.lint.lower.calls import unwrapped
+from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import Class, Const, Func, Map, Obj, Seq, Value, options_of
 from trainlint.lint.model import Event, Loop, Script, Trace
 from trainlint.lint.training import Update, escaped, held_by, updates
@@ -114,8 +115,16 @@ def mode_calls(trace: Trace) -> Iterator[ModeCall]:
             known = mode.value if mode is not None else Const(value=not event.args)
             flag = known.value if isinstance(known, Const) else None
             yield ModeCall(event, flag if isinstance(flag, bool) else None, index)
-        elif event.kind == "set_attribute" and event.callee == "training":
+        elif _may_set_mode(event):
             yield ModeCall(event, None, index)
+
+
+def _may_set_mode(event: Event) -> bool:
+    """`model.training = …`, a `train` of the script's own, `nn.Module.eval(model)`."""
+    if event.kind == "set_attribute":
+        return event.callee == "training"
+    name = event.callee.rpartition(".")[2]
+    return event.kind in ("method", "call") and name in ("train", "eval")
 
 
 def may_concern(script: Script, call: ModeCall, module: Value) -> bool:
@@ -147,20 +156,47 @@ def _is_apart(script: Script, outer: Value, inner: Value, depth: int = 0) -> boo
 def may_restore(script: Script, trace: Trace, module: Value, loop: Loop | None) -> bool:
     """Whether anything in a loop, or the trace, may put a module back into training mode."""
     for call in mode_calls(trace):
-        inside = loop is None or loop in call.event.loops
-        if inside and call.training is not False and may_concern(script, call, module):
+        if loop is not None and loop not in call.event.loops:
+            continue
+        if call.training is not False and may_concern(script, call, module):
             return True
     held = escaped(script, module)
+    inside = [event for event in trace.events if loop is None or loop in event.loops]
     return any(
-        event.kind == "opaque"
-        and (loop is None or loop in event.loops)
-        and (_is_handed(event, module) or (held and _is_method(event)))
-        for event in trace.events
+        _is_unseen_exit(event)
+        or (event.kind == "opaque" and (is_handed(event, module) or (held and _is_method(event))))
+        for event in inside
     )
 
 
-def _is_handed(event: Event, module: Value) -> bool:
-    return any(held_by(arg.value, module) for arg in event.args)
+def is_handed(event: Event, module: Value) -> bool:
+    """Whether a call gets hold of a module: as an argument, or because it was got from it."""
+    if any(held_by(arg.value, module) for arg in event.args):
+        return True
+    made = event.receiver
+    return isinstance(made, Obj) and made.kind == "output" and module in ancestors(made)
+
+
+def _is_unseen_exit(event: Event) -> bool:
+    """A context of the script's own: what its end does is not followed."""
+    entered = event.receiver
+    return event.kind == "enter" and isinstance(entered, Obj) and entered.cls is not None
+
+
+def is_wrapped(event: Event) -> bool:
+    """Whether a decorator of the script's own may do more around an event."""
+    known = ("torch.", "staticmethod", "classmethod", "property")
+    return any(
+        not (dotted(one.decorator) or code_of(one.decorator)).startswith(known)
+        for function in event.functions
+        if isinstance(function, cst.FunctionDef)
+        for one in function.decorators
+    )
+
+
+def code_of(node: cst.BaseExpression) -> str:
+    """The name that a decorator with arguments calls."""
+    return (dotted(node.func) or "?") if isinstance(node, cst.Call) else "?"
 
 
 def _is_method(event: Event) -> bool:

@@ -11,12 +11,14 @@ from trainlint.lint.model import Script
 from trainlint.lint.modes import (
     NO_GRAD,
     holds_modal_layers,
+    is_handed,
+    is_wrapped,
     may_concern,
     mode_calls,
     training_of,
 )
 from trainlint.lint.rule import found, rule
-from trainlint.lint.training import Update, escaped
+from trainlint.lint.training import Update
 
 
 @rule("TRN304", needs=(b"no_grad", b"inference_mode"))
@@ -66,7 +68,9 @@ def evaluation_without_eval(script: Script) -> Iterator[Finding]:
         updates = [update for update, module in trainings if module is one.module]
         if not updates or one.forward.within(*NO_GRAD) is None:
             continue
-        if not _never_told(script, one.module) or _is_meant(script, one, updates):
+        if is_wrapped(one.forward) or _is_meant(script, one, updates):
+            continue
+        if not _never_told(script, one.module):
             continue
         if holds_modal_layers(script, one.module):
             yield _finding(one)
@@ -77,7 +81,7 @@ def _never_told(script: Script, module: Value) -> bool:
     calls = [call for trace in script.traces for call in mode_calls(trace)]
     if any(may_concern(script, call, module) for call in calls if call.training is not True):
         return False
-    return not escaped(script, module)
+    return not any(is_handed(event, module) for event in script.events("opaque"))
 
 
 def _is_meant(script: Script, one: Evaluation, updates: list[Update]) -> bool:

@@ -13,6 +13,7 @@ from trainlint.lint.modes import (
     ModeCall,
     happens_each_pass,
     holds_modal_layers,
+    is_wrapped,
     may_concern,
     may_restore,
     mode_calls,
@@ -83,7 +84,11 @@ def train_mode_never_restored(script: Script) -> Iterator[Finding]:
 def _stays(script: Script, update: Update, call: ModeCall, loop: Loop) -> bool:
     if not happens_each_pass(call.event, loop) or not happens_each_pass(update.step, loop):
         return False
-    if loop.leaves_at_once or not _knows_modes(script, update, call.module):
+    if (
+        is_wrapped(call.event)
+        or loop.leaves_at_once
+        or not _knows_modes(script, update, call.module)
+    ):
         return False
     if call.module.varies is not None and loop in call.module.varies:
         return False  # another model in each pass

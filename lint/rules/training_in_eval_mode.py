@@ -9,6 +9,7 @@ from trainlint.lint.model import Script
 from trainlint.lint.modes import (
     ModeCall,
     holds_modal_layers,
+    is_wrapped,
     may_restore,
     mode_calls,
     training_of,
@@ -65,7 +66,7 @@ def training_in_eval_mode(script: Script) -> Iterator[Finding]:
 
 def _stays(script: Script, update: Update, call: ModeCall) -> bool:
     same_loops = call.event.loops == update.step.loops[: len(call.event.loops)]
-    if not same_loops or not unconditional(call.event, update.step):
+    if not same_loops or is_wrapped(call.event) or not unconditional(call.event, update.step):
         return False
     if holds_modal_layers(script, call.module) is not True:
         return False
