@@ -97,19 +97,36 @@ def is_private(script: Script, made: Event) -> bool:
     module that others import.
     """
     value = made.result
+    own = _called_here(script)
     if any(loop.kind == "comprehension" for loop in made.loops):
         return False
-    if any(_lets_out(script, e, trace, value) for trace in script.traces for e in trace.events):
-        return False
+    for trace in script.traces:
+        returns = trace.root not in own
+        if any(_lets_out(script, e, trace, value, returns) for e in trace.events):
+            return False
     return bool(made.functions) or not is_imported(script.source.path)
 
 
-def _lets_out(script: Script, event: Event, trace: Trace, value: Value) -> bool:
+def _called_here(script: Script) -> set[cst.CSTNode]:
+    """The functions that the script calls, where no other file is likely to.
+
+    They were followed for themselves too, with arguments of which nothing is known.
+    """
+    if is_imported(script.source.path):
+        return set()
+    called: set[cst.CSTNode] = set()
+    for trace in script.traces:
+        for event in trace.events:
+            called.update(event.functions[len(event.functions) - len(event.path) :])
+    return called
+
+
+def _lets_out(script: Script, event: Event, trace: Trace, value: Value, returns: bool) -> bool:
     if event.kind == "opaque":
         return any(_may_reach(arg.value, value) for arg in event.args)
     if event.kind == "return":
         last = event.functions[-1] if event.functions else None
-        return last is trace.root and holds(event.result, value)
+        return returns and last is trace.root and holds(event.result, value)
     if event.kind == "set_item":
         return holds(event.result, value)
     if event.kind == "method" and isinstance(event.receiver, (Seq, Map, Expr)):
@@ -131,6 +148,9 @@ def _keeps_to_itself(script: Script, event: Event) -> bool:
     return not is_mentioned_elsewhere(script.source.path, names, event.callee)
 
 
+_STEPPING = ("step", "schedule", "method", "opaque", "bare")
+
+
 def steps_unseen(script: Script, value: Value) -> bool:
     """Whether `.step` may be called on a value where the flow does not show it.
 
@@ -138,15 +158,17 @@ def steps_unseen(script: Script, value: Value) -> bool:
     called, or where its receiver is not known and no name says that it is something else.
     """
     seen: set[cst.CSTNode] = set()
-    for event in script.events("step", "schedule", "method", "opaque", "bare"):
-        if event.callee != "step":
-            continue
-        node = event.site.node
-        seen.add(node.func if isinstance(node, cst.Call) else node)
-        if may_be(event.receiver, value):  # a bare one is told of as such
-            return True
-        if not _is_told(event):
-            return True
+    own = _called_here(script)
+    for trace in script.traces:
+        for event in trace.events:
+            if event.callee != "step" or event.kind not in _STEPPING:
+                continue
+            node = event.site.node
+            seen.add(node.func if isinstance(node, cst.Call) else node)
+            if may_be(event.receiver, value):  # a bare one is told of as such
+                return True
+            if not _is_told(event) and (event.path or trace.root not in own):
+                return True
     return any(
         isinstance(node, cst.Attribute)
         and node.attr.value == "step"

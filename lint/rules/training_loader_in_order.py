@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Fix
-from trainlint.lint.data import flag, is_ordered, loaders, option, passes, vision_class
+from trainlint.lint.data import flag, is_ordered, loaders, option, part_of, passes, vision_class
 from trainlint.lint.graph import ancestors
-from trainlint.lint.lower.values import Const, Expr, Obj
+from trainlint.lint.lower.values import Const, Expr, Obj, Value
 from trainlint.lint.model import Event, Loop, Script
 from trainlint.lint.rule import found, rule
 
@@ -26,7 +26,8 @@ def training_loader_in_order(script: Script) -> Iterator[Finding]:
 
     Reported where the order is known: torchvision's training sets and image folders, a plain range
     of them, and tensors that rise evenly. Samplers, options that are not seen, random data, and
-    anything in the script that shuffles, silence it; so does a loader of one batch.
+    anything in the script that shuffles, silence it; so does a loader of one batch, and one pass
+    over a set that is mixed already, as MNIST is.
 
     Bad:
         import torch
@@ -66,9 +67,20 @@ def training_loader_in_order(script: Script) -> Iterator[Finding]:
     for event in loaders(script):
         if not _is_in_order(event):
             continue
-        trained = next((one for one in passes(script, event.result) if one.trains), None)
-        if trained is not None and not trained.loop.leaves_at_once:
-            yield _finding(script, event, trained.loop)
+        mixed = part_of(_whole(option(event.result, "dataset") or Value())) is not None
+        trained = (one for one in passes(script, event.result) if one.trains)
+        # The order of data that is mixed already does no harm in a single pass.
+        again = (one for one in trained if one.outer or not mixed)
+        one = next((one for one in again if not one.loop.leaves_at_once), None)
+        if one is not None:
+            yield _finding(script, event, one.loop)
+
+
+def _whole(dataset: Value) -> Value:
+    """The data that a Subset is taken of."""
+    if isinstance(dataset, Obj) and dataset.qualname.endswith(".Subset") and dataset.args:
+        return dataset.args[0]
+    return dataset
 
 
 def _is_in_order(event: Event) -> bool:
