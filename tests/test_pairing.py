@@ -70,9 +70,9 @@ def run_of(path: str, *, ran: range = range(1, 22), steps: int = 8, reason: str 
     return run
 
 
-def raises(run: Run, kind: str, name: str | None, line: int) -> Run:
+def raises(run: Run, kind: str, name: str | None, line: int, text: str = "it failed") -> Run:
     assert run.start is not None
-    run.raised = Raised(0, kind, "it failed", [Frame(run.start.script, line, "<module>")], name)
+    run.raised = Raised(0, kind, text, [Frame(run.start.script, line, "<module>")], name)
     return run
 
 
@@ -180,13 +180,35 @@ def test_a_finding_of_the_run_without_a_partner_stands_alone(script: str) -> Non
     assert default(paired([other], run)) == [("RUN701", None), ("TRN701", None)]
 
 
-def test_stale_gradients_join_on_the_step(script: str) -> None:
+@pytest.mark.parametrize("code", ["TRN101", "TRN103"])
+def test_stale_gradients_join_on_the_step(script: str, code: str) -> None:
     run = run_of(script)
     run.steps = [Step(**{**vars(step), "stale": step.step > 0}) for step in run.steps]
-    assert default(paired([finding("TRN101", script, 15)], run)) == [("TRN101", "confirmed")]
-    assert default(paired([finding("TRN101", script, 15)], run_of(script))) == [
-        ("TRN101", "not reproduced")
+    assert default(paired([finding(code, script, 15)], run)) == [(code, "confirmed")]
+    assert default(paired([finding(code, script, 15)], run_of(script))) == [
+        (code, "not reproduced")
     ]
+
+
+@pytest.mark.parametrize("code", ["TRN102", "TRN105", "TRN107"])
+def test_steps_without_gradients_join_on_the_step(script: str, code: str) -> None:
+    run = run_of(script)
+    run.steps = [Step(**{**vars(step), "with_grad": 0}) for step in run.steps]
+    static = [finding(code, script, 14, "", 15)]
+    assert default(paired(static, run)) == [(code, "confirmed")]
+    at_step = [finding(code, script, 15)]
+    assert default(paired(at_step, run)) == [(code, "confirmed")]
+    assert default(paired(at_step, run_of(script))) == [(code, "not reproduced")]
+
+
+def test_what_torch_says_confirms_the_finding_on_its_line(script: str) -> None:
+    static = [finding("TRN111", script, 13)]
+    twice = "Trying to backward through the graph a second time (or directly access saved tensors"
+    run = raises(run_of(script, ran=range(1, 14), steps=0), "RuntimeError", None, 13, twice)
+    assert default(paired(static, run)) == [("TRN111", "confirmed")]
+    run = raises(run_of(script, ran=range(1, 14), steps=0), "RuntimeError", None, 13)
+    assert default(paired(static, run)) == [("RUN001", None), ("TRN111", None)]
+    assert default(paired(static, run_of(script))) == [("TRN111", "not reproduced")]
 
 
 def test_rules_that_no_detector_knows_can_still_be_unreached(script: str) -> None:

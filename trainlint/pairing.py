@@ -14,7 +14,7 @@ from dataclasses import replace
 from trainlint.finding import Evidence, Finding, Location, Related, Verdict
 from trainlint.registry import DETECTORS, load
 from trainlint.runtime_checks.detection import Judgement
-from trainlint.runtime_checks.detectors.script_raised import CALL_RULES, NAME_RULES
+from trainlint.runtime_checks.detectors.script_raised import CALL_RULES, FAILURES, NAME_RULES
 from trainlint.runtime_checks.record import Run, Site
 from trainlint.statements import spans
 
@@ -114,10 +114,12 @@ def _same_name(one: Finding, finding: Finding) -> bool:
 
 
 def _same_exception(one: Finding, finding: Finding) -> bool:
-    """Of a call that cannot work, only an exception of its kind is a confirmation."""
+    """Of a call that cannot work, only an exception of its kind, or that says so, confirms it."""
+    kinds = [str(fact.value) for fact in one.evidence if fact.quantity == "exception"]
+    if kinds and finding.code in FAILURES:
+        return any(text in one.message for text in FAILURES[finding.code])
     if finding.code not in CALL_RULES:
         return True
-    kinds = [str(fact.value) for fact in one.evidence if fact.quantity == "exception"]
     return any(kind.rpartition(".")[2] in ("TypeError", "ValueError") for kind in kinds)
 
 

@@ -8,7 +8,7 @@ from trainlint.finding import Finding, Severity
 from trainlint.lint.autograd import Autograd, alternatives
 from trainlint.lint.leaving import caught
 from trainlint.lint.lower.values import Bound, Expr, Obj, Value
-from trainlint.lint.model import Event, Script
+from trainlint.lint.model import Event, Script, Trace
 from trainlint.lint.rule import found, rule
 
 
@@ -58,21 +58,30 @@ def loss_cut_from_graph(script: Script) -> Iterator[Finding]:
                 continue
             cuts = [autograd.cuts(one) for one in alternatives(trace, event)]
             if all(cuts) and not caught(event):
-                yield _finding(event, cuts[0][0])
+                yield _finding(trace, event, cuts[0][0])
 
 
-def _finding(event: Event, cut: Value) -> Finding:
+def _finding(trace: Trace, event: Event, cut: Value) -> Finding:
     made_anew = cut is event.receiver and isinstance(cut, Obj) and "requires_grad" in cut.kwargs
+    related = []
+    if isinstance(cut, Obj) and cut.site is not None:
+        related.append((cut.site, "the graph is cut here"))
+    step = _step_after(trace, event)
+    if made_anew and step is not None:
+        related.append((step.site, "this step finds no gradients"))
     effect = "no parameter gets a gradient" if made_anew else "the call fails"
-    by = _name(cut)
-    site = cut.site if isinstance(cut, Obj) else None
     return found(
         event.site,
-        f"no graph leads from this loss back to the model, since {by} gives numbers without one:"
-        f" {effect}",
-        related=[(site, "the graph is cut here")] if site is not None else [],
+        f"no graph leads from this loss back to the model, since {_name(cut)} gives numbers"
+        f" without one: {effect}",
+        related=related,
         hint="compute the loss from the model's output itself",
     )
+
+
+def _step_after(trace: Trace, event: Event) -> Event | None:
+    later = trace.events[trace.events.index(event) :]
+    return next((e for e in later if e.kind == "step" and e.loops == event.loops), None)
 
 
 def _name(cut: Value) -> str:

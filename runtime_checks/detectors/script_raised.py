@@ -16,8 +16,20 @@ CRASH_RULES = ("TRN209", "TRN210", "TRN213", "TRN219")
 # The same, where that is a TypeError or a ValueError.
 CALL_RULES = ("TRN506", "TRN510", "TRN512", "TRN519", "TRN602", "TRN616")
 
+# What torch says where a mistake with a graph or its parameters makes it fail.
+FAILURES = {
+    "TRN107": ("does not require grad",),
+    "TRN108": ("requires_grad flags of leaf", "does not require grad"),
+    "TRN109": ("does not require grad",),
+    "TRN111": ("through the graph a second time",),
+    "TRN112": ("through the graph a second time",),
+    "TRN114": ("empty parameter list",),
+}
+# Of these, the line never runs to its end.
+_ALWAYS_FAIL = ("TRN109", "TRN111")
 
-@detector("RUN001", Severity.ERROR, confirms=(*NAME_RULES, *CRASH_RULES, *CALL_RULES))
+
+@detector("RUN001", Severity.ERROR, confirms=(*NAME_RULES, *CRASH_RULES, *CALL_RULES, *FAILURES))
 def script_raised(run: Run, limits: Thresholds) -> Iterator[Result]:
     """The script raised an exception while it was watched.
 
@@ -28,7 +40,7 @@ def script_raised(run: Run, limits: Thresholds) -> Iterator[Result]:
     Ctrl-C is no finding.
     """
     raised = run.raised
-    yield from _names_found(run)
+    yield from _went_well(run)
     if raised is None:
         return
     if raised.type.rpartition(".")[2] == "KeyboardInterrupt":
@@ -47,12 +59,13 @@ def script_raised(run: Run, limits: Thresholds) -> Iterator[Result]:
     )
 
 
-def _names_found(run: Run) -> Iterator[Witness]:
-    """On the lines that were run, every name was found, but for the one that was raised."""
+def _went_well(run: Run) -> Iterator[Witness]:
+    """On the lines that were run nothing failed, but for what was raised."""
     sites = tuple(Site(path, line) for path, lines in run.lines.items() for line in sorted(lines))
-    for rule in NAME_RULES:
-        facts = (measured("NameErrors on this line", 0),)
-        yield Witness(rule, Verdict.NOT_REPRODUCED, facts, sites)
+    for rules, what in ((NAME_RULES, "NameErrors"), (_ALWAYS_FAIL, "RuntimeErrors")):
+        facts = (measured(f"{what} on this line", 0),)
+        for rule in rules:
+            yield Witness(rule, Verdict.NOT_REPRODUCED, facts, sites)
 
 
 def _message(raised: Raised, own: list[Frame]) -> str:

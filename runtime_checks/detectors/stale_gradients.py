@@ -9,10 +9,10 @@ from trainlint.runtime_checks.detection import Abstain, Found, Result, Threshold
 from trainlint.runtime_checks.record import Run
 from trainlint.runtime_checks.series import count, measured
 
-RULE = "TRN101"
+RULES = ("TRN101", "TRN103")
 
 
-@detector("RUN101", Severity.ERROR, confirms=(RULE,), needs=("steps",))
+@detector("RUN101", Severity.ERROR, confirms=RULES, needs=("steps",))
 def stale_gradients(run: Run, limits: Thresholds) -> Iterator[Result]:
     """Gradients of earlier steps are still there when the next are added to them.
 
@@ -47,6 +47,6 @@ def stale_gradients(run: Run, limits: Thresholds) -> Iterator[Result]:
             )
         elif not stale:
             sites = tuple({step.site for step in steps if step.site})
-            yield Witness(
-                RULE, Verdict.NOT_REPRODUCED, (measured("stale steps", 0, steps[-1].step),), sites
-            )
+            facts = (measured("stale steps", 0, steps[-1].step),)
+            for rule in RULES:
+                yield Witness(rule, Verdict.NOT_REPRODUCED, facts, sites)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlint.finding import Severity
-from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
+from trainlint.finding import Severity, Verdict
+from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, Witness, detector
 from trainlint.runtime_checks.record import OptimizerInfo, Run, Step
 from trainlint.runtime_checks.series import count, measured
 
@@ -13,7 +13,11 @@ from trainlint.runtime_checks.series import count, measured
 CLOSURE = frozenset({"LBFGS"})
 
 
-@detector("RUN102", Severity.ERROR, needs=("steps",))
+# Cleared before the step, never made, cut off from the loss, or made for another model.
+RULES = ("TRN102", "TRN105", "TRN107", "TRN108", "TRN113")
+
+
+@detector("RUN102", Severity.ERROR, confirms=RULES, needs=("steps",))
 def step_without_gradients(run: Run, limits: Thresholds) -> Iterator[Result]:
     """An optimizer steps while none of its parameters has a gradient.
 
@@ -35,6 +39,11 @@ def step_without_gradients(run: Run, limits: Thresholds) -> Iterator[Result]:
             yield Abstain(f"needs {limits.gradless_steps} steps, saw {len(steps)}")
         elif len(empty) >= max(limits.gradless_steps, limits.gradless_share * len(steps)):
             yield _found(info, empty, steps)
+        elif not empty:
+            facts = (measured("steps without gradients", 0, steps[-1].step),)
+            sites = tuple({step.site for step in steps if step.site})
+            for rule in RULES:
+                yield Witness(rule, Verdict.NOT_REPRODUCED, facts, sites)
 
 
 def _found(info: OptimizerInfo, empty: list[Step], steps: list[Step]) -> Found:
