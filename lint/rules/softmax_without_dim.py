@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlint.finding import Finding
+from trainlint.finding import Confidence, Finding
 from trainlint.lint.lower.values import Const
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
@@ -13,13 +13,15 @@ _LAYERS = ("torch.nn.Softmax", "torch.nn.LogSoftmax", "torch.nn.Softmin")
 _FUNCTIONS = tuple(f"torch.nn.functional.{one}" for one in ("softmax", "log_softmax", "softmin"))
 
 
-@rule("TRN410", needs=(b"oftmax", b"oftmin"))
+@rule("TRN410", confidence=Confidence.MEDIUM, needs=(b"oftmax", b"oftmin"))
 def softmax_without_dim(script: Script) -> Iterator[Finding]:
     """A softmax is not told which axis to sum to 1 over.
 
     torch then guesses: axis 0 for one or three axes, else axis 1. For a batch of sequences that is
     the batch, and samples compete with one another. torch warns of it at each run, and has marked
     the guess as deprecated.
+
+    Off by default: of two axes torch guesses the right one, and how many there are is seldom seen.
 
     Bad:
         import torch
