@@ -45,7 +45,8 @@ class Loop:
     """A `for` or `while`.
 
     `over` is what a `for` runs over, wrappers such as `enumerate` and `tqdm` taken off; `index` is
-    the name that counts its iterations from `enumerate`.
+    the name that counts its iterations from `enumerate`. `counter` is the value that counts them,
+    from `enumerate` or `range`.
     """
 
     site: Site
@@ -54,6 +55,7 @@ class Loop:
     over_text: str = ""
     index: str | None = None
     start: Value | None = None
+    counter: Value | None = None
 
     @property
     def heading(self) -> Location:

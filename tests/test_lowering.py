@@ -264,3 +264,23 @@ def test_a_loop_over_what_a_function_wrapped() -> None:
     (loop,) = next(event for event in script.events("call") if event.loops).loops
     assert loop.index == "i"
     assert loop.over_text == ""
+
+
+@pytest.mark.parametrize("heading", ["for i, b in enumerate(x)", "for i in range(3)"])
+def test_the_value_that_counts_a_loop_is_known(heading: str) -> None:
+    event = next(e for e in lowered(f"{heading}:\n    torch.tensor(i)\n").events("call") if e.loops)
+    assert event.loops[0].counter is event.args[0].value
+
+
+def test_an_index_counts_its_own_loop_whatever_it_runs_over() -> None:
+    code = (
+        "for e in range(3):\n    for i, b in enumerate(torch.randn(3, e)):\n        torch.tensor(i)"
+    )
+    event = next(event for event in lowered(code).events("call") if len(event.loops) == 2)
+    assert event.args[0].value.varies == {event.loops[1]}
+
+
+def test_a_name_of_several_constants_varies_with_its_loop() -> None:
+    event = next(e for e in lowered("for n in ('a', 'b'):\n    torch.tensor(n)\n").events("call")
+                 if e.loops)  # fmt: skip
+    assert event.loops[0] in (event.args[0].value.varies or ())

@@ -16,6 +16,7 @@ from trainlint.lint.lower.state import State, joined
 from trainlint.lint.lower.statements import Exits, Statements
 from trainlint.lint.lower.syntax import children, dotted, statements
 from trainlint.lint.lower.values import (
+    STILL,
     Choice,
     Const,
     Expr,
@@ -172,12 +173,17 @@ class Blocks(Statements):
 
     def bind_target(self, node: cst.For, loop: Loop, over: Value) -> None:
         self.bind_unknown(node.target, frozenset({loop}), over)
+        name = dotted(node.target) if getattr(loop.over, "op", "") == "builtins.range" else None
+        if loop.index is not None:  # it counts this loop, whatever that runs over
+            name, start = loop.index, loop.start or Const(STILL)
+            self.assign_name(name, Value(union_of([frozenset({loop}), start.varies])))
+        loop.counter = self.lookup(name) if name is not None else None
         items = loop.over.items if isinstance(loop.over, Seq) else ()
         if items and isinstance(node.target, cst.Name) and loop.over is over:
             value = items[0]
             for item in items[1:]:
                 value = join(value, item)
-            if not isinstance(value, (Const, Expr)):
+            if not any(isinstance(option, (Const, Expr)) for option in options_of(value)):
                 self.assign_name(node.target.value, value)
 
     def while_(self, node: cst.While) -> None:
