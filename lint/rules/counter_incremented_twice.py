@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from trainlint.finding import Confidence, Finding
 from trainlint.lint.graph import ancestors
+from trainlint.lint.logged import Logged, logged
 from trainlint.lint.lower.values import Const
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
-from trainlint.lint.steps import Logged, logged
 from trainlint.lint.training import together
 
 

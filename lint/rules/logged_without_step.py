@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
-from trainlint.lint.logged import logs_again, step_of, takes_step
+from trainlint.lint.logged import logged
 from trainlint.lint.model import Script
 from trainlint.lint.rule import found, rule
 
@@ -42,13 +42,11 @@ def logged_without_step(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.utils.tensorboard.SummaryWriter.add_scalar.
     """
-    for event in script.events("log"):
-        if not event.loops or not takes_step(event) or event.starred or step_of(event) is not None:
-            continue
-        loop = event.loops[-1]
-        if logs_again(event, loop):
+    for one in logged(script):
+        loop = one.event.loops[-1]
+        if one.sink == "writer" and one.step is None and one.one_curve(loop) and one.recurs(loop):
             yield found(
-                event.site,
+                one.event.site,
                 "this is logged in each pass of the loop without a global step: all values stand at"
                 " step 0",
                 related=[(loop.heading, "the loop")],

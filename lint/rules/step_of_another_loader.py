@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from trainlint.finding import Finding
 from trainlint.lint.evaluation import dataset_of, is_loader
+from trainlint.lint.logged import Logged, logged
 from trainlint.lint.lower.values import Expr, Obj, Value
 from trainlint.lint.model import Loop, Script
 from trainlint.lint.rule import found, rule
-from trainlint.lint.steps import Logged, logged
 
 
 @rule("TRN706", needs=(b"SummaryWriter", b"wandb", b"mlflow"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding, Fix
-from trainlint.lint.logged import logs_again, step_of
-from trainlint.lint.lower.values import Const, Expr, Value
-from trainlint.lint.model import Argument, Event, Loop, Script
+from trainlint.lint.logged import Logged, logged
+from trainlint.lint.lower.values import Expr, Value
+from trainlint.lint.model import Argument, Loop, Script
 from trainlint.lint.rule import found, rule
 
 
-@rule("TRN701", needs=(b"SummaryWriter",))
+@rule("TRN701", needs=(b"SummaryWriter", b"wandb", b"mlflow"))
 def still_global_step(script: Script) -> Iterator[Finding]:
     """The global step of a logged value stands still while the loop around it runs.
 
@@ -21,7 +21,8 @@ def still_global_step(script: Script) -> Iterator[Finding]:
 
     Nothing is said where the loop logs once in its course (under a test that is no modulo, or
     before a `break`), where each iteration logs another tag, or where the step, the writer or the
-    tag come from something that cannot be seen.
+    tag come from something that cannot be seen. `wandb.log(…, step=…)` and `mlflow.log_metric` are
+    judged alike; of `wandb.log` where the keys are written out.
 
     Bad:
         from torch.utils.tensorboard import SummaryWriter
@@ -43,33 +44,31 @@ def still_global_step(script: Script) -> Iterator[Finding]:
     Fix safety: the fix is offered where the step is `outer * len(loader)` and the loop counts the
     batches of that loader. It changes nothing but the steps that are logged.
     Source: the documentation of torch.utils.tensorboard.SummaryWriter.add_scalar, on
-    `global_step`.
+    `global_step`, and of wandb.log, on `step` (values of one step become one row).
     """
     if not script.whole:
         return
-    for event in script.events("log"):
-        step = step_of(event)
-        if step is not None and _stands_still(event, step):
-            yield _finding(script, event, step)
+    for one in logged(script):
+        if one.step is not None and one.stands_still:
+            yield _finding(script, one, one.step)
 
 
-def _stands_still(event: Event, step: Argument) -> bool:
-    loop = event.loops[-1] if event.loops else None
-    if loop is None or not logs_again(event, loop):
-        return False
-    if isinstance(step.value, Const) and step.value.value is None:
-        return False
-    return step.value.varies is not None and loop not in step.value.varies
+# MLflow keeps all values of a step, and draws them as one vertical line.
+_SEEN = {
+    "mlflow": "",
+    "writer": ", and only the last is seen",
+    "wandb": ", and only the last is kept",
+}
 
 
-def _finding(script: Script, event: Event, step: Argument) -> Finding:
-    loop = event.loops[-1]
+def _finding(script: Script, one: Logged, step: Argument) -> Finding:
+    loop = one.event.loops[-1]
     target = f" over `{loop.over_text}`" if loop.over_text else ""
-    outer = "the loop around it" if len(event.loops) > 1 else "the whole loop"
+    outer = "the loop around it" if len(one.event.loops) > 1 else "the whole loop"
     return found(
         step.site,
         f"the global step `{step.text}` stands still in the loop{target}: all its iterations"
-        " land on one step, and only the last is seen",
+        f" land on one step{_SEEN[one.sink]}",
         related=[(loop.heading, f"this loop runs on while the step stays; {outer} is one point")],
         hint=_hint(step, loop),
         fix=_fix(script, step, loop),
