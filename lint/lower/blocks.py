@@ -183,7 +183,9 @@ class Blocks(Statements):
             value = items[0]
             for item in items[1:]:
                 value = join(value, item)
-            if not any(isinstance(option, (Const, Expr)) for option in options_of(value)):
+            if isinstance(value, Choice) and any(isinstance(one, Const) for one in value.options):
+                value = Choice(union_of([value.varies, frozenset({loop})]), value.options)
+            if not isinstance(value, (Const, Expr)):
                 self.assign_name(node.target.value, value)
 
     def while_(self, node: cst.While) -> None:
