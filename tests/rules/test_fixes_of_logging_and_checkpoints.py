@@ -8,7 +8,14 @@ from rule_cases import ALL, Case
 from training_cases import mended
 
 # Rules that offer a fix, and whether it is safe.
-FIXES = {"TRN710": True, "TRN711": True, "TRN717": True, "TRN718": False}
+FIXES = {
+    "TRN703": True,
+    "TRN709": False,
+    "TRN710": True,
+    "TRN711": True,
+    "TRN717": True,
+    "TRN718": False,
+}
 
 MENDED = [case for case in ALL if case.code in FIXES and case.bad and set(case.files) == {""}]
 
