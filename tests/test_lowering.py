@@ -277,7 +277,7 @@ def test_an_index_counts_its_own_loop_whatever_it_runs_over() -> None:
         "for e in range(3):\n    for i, b in enumerate(torch.randn(3, e)):\n        torch.tensor(i)"
     )
     event = next(event for event in lowered(code).events("call") if len(event.loops) == 2)
-    assert event.args[0].value.varies == {event.loops[1]}
+    assert event.args[0].value.varies == frozenset({event.loops[1]})
 
 
 def test_a_name_of_several_constants_varies_with_its_loop() -> None:
