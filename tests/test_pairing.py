@@ -15,6 +15,7 @@ from trainlint.runtime_checks.record import (
     Frame,
     Log,
     OptimizerInfo,
+    Pass,
     Raised,
     Run,
     Site,
@@ -171,6 +172,21 @@ def test_a_step_logged_in_another_line_of_the_call(script: str) -> None:
     assert default(paired(static, run_of(script, ran=range(1, 14)))) == [("TRN701", "not reached")]
     run.logs = run.logs[:1]
     assert default(paired(static, run)) == [("TRN701", None)]
+
+
+def test_a_step_that_starts_again_in_each_epoch(script: str) -> None:
+    static = [finding("TRN703", script, 19, "starts again", 11)]
+    run = run_of(script)
+    run.passes = [Pass(i, Site(script, 11), 1, 2, 4, True) for i in (0, 2, 4, 6)]
+    run.logs = [Log(i, Site(script, 16), "loss", i % 2, 1) for i in range(8)]
+    (one,) = paired(static, run)
+    assert one.verdict is Verdict.CONFIRMED
+    assert {fact.quantity for fact in one.evidence} >= {"global_step", "falls"}
+    run.logs = [Log(i, Site(script, 16), "loss", i, 1) for i in range(8)]
+    assert default(paired(static, run)) == [("TRN703", "not reproduced")]
+    run.logs = run.logs[:2]
+    assert default(paired(static, run)) == [("TRN703", None)]
+    assert default(paired(static, run_of(script, ran=range(1, 14)))) == [("TRN703", "not reached")]
 
 
 def test_a_finding_of_the_run_without_a_partner_stands_alone(script: str) -> None:

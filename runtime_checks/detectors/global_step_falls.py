@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlint.finding import Severity
-from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
+from trainlint.finding import Severity, Verdict
+from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, Witness, detector
 from trainlint.runtime_checks.logged import Curve, Pair, logged_curves
 from trainlint.runtime_checks.record import Run
 from trainlint.runtime_checks.series import count, measured
 
+RULE = "TRN703"
 
-@detector("RUN702", Severity.WARNING, needs=("logs",))
+
+@detector("RUN702", Severity.WARNING, confirms=(RULE,), needs=("logs",))
 def global_step_falls(run: Run, limits: Thresholds) -> Iterator[Result]:
     """The global_step of a logged curve falls back again and again.
 
@@ -20,7 +22,8 @@ def global_step_falls(run: Run, limits: Thresholds) -> Iterator[Result]:
 
     Judged for each writer, tag and line. Falling once proves little, since a counter that was
     resumed, or a second training in one script, falls too. Found where it falls at least
-    twice, and in at least half of the passes over the training data.
+    twice, and in at least half of the passes over the training data. A curve that never falls,
+    though it is logged in several passes, speaks against the static rule.
     """
     training = [one.step for one in run.passes if one.training]
     curves = logged_curves(run)
@@ -33,6 +36,15 @@ def global_step_falls(run: Run, limits: Thresholds) -> Iterator[Result]:
             yield _found(curve, falls)
         elif falls:
             yield Abstain(f"`{curve.tag}` fell {count(len(falls), 'time')}: a restart does too")
+        elif curve.site is not None and _spans(curve, training) >= limits.log_falls:
+            facts = (measured("values logged without a fall", len(curve.logs)),)
+            yield Witness(RULE, Verdict.NOT_REPRODUCED, facts, (curve.site,))
+
+
+def _spans(curve: Curve, passes: list[int]) -> int:
+    """How many training passes began between a curve's first value and its last."""
+    first, last = curve.logs[0].step, curve.logs[-1].step
+    return sum(1 for step in passes if first < step <= last)
 
 
 def _found(curve: Curve, falls: list[Pair]) -> Found:
