@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlint.lint.lower.values import Bound, Choice, Expr, Map, Obj, Seq, Value, options_of
+from trainlint.lint.lower.values import Bound, Choice, Const, Expr, Map, Obj, Seq, Value, options_of
 from trainlint.lint.model import Event
 
 _STATEFUL = ("module", "optimizer", "scheduler", "scaler")
@@ -62,3 +62,10 @@ def handed_over(event: Event) -> Value | None:
     keyword = "state_dict" if event.callee == "load_state_dict" else "obj"
     given = event.argument(0, keyword)
     return given.value if given is not None else None
+
+
+def saved_path(event: Event, position: int = 1) -> str | None:
+    """The constant path that a `save` writes, or (at position 0) a `torch.load` reads."""
+    given = event.argument(position, "f")
+    known = given.value if given is not None else Value()
+    return known.value if isinstance(known, Const) and isinstance(known.value, str) else None

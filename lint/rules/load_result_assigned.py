@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding, Fix, Severity
-from trainlint.lint.checkpoints import handed_over, has_torch_state
+from trainlint.lint.checkpoints import handed_over, has_torch_state, saved_path
 from trainlint.lint.lower.syntax import dotted
-from trainlint.lint.lower.values import Const, Value
 from trainlint.lint.mentions import walk
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
@@ -92,8 +91,10 @@ def _use_of(script: Script, event: Event) -> Event | None:
 
 def _read(script: Script, event: Event) -> Iterator[Finding]:
     """A file that was saved as a state, and is used as the model."""
-    path = _path(event, 0)
-    saves = [save for save in script.events("save") if path is not None and _path(save, 1) == path]
+    path = saved_path(event, 0)
+    saves = [
+        save for save in script.events("save") if path is not None and saved_path(save) == path
+    ]
     use = _use_as_module(script, event)
     if saves and use is not None and all(_saves_state(script, save) for save in saves):
         yield found(
@@ -102,12 +103,6 @@ def _read(script: Script, event: Event) -> Iterator[Finding]:
             related=[(saves[0].site, "it is saved here"), (use.site, "here it is used as a model")],
             hint="make the model, and hand what is loaded to its `load_state_dict`",
         )
-
-
-def _path(event: Event, position: int) -> object:
-    given = event.argument(position, "f")
-    known = given.value if given is not None else Value()
-    return known.value if isinstance(known, Const) and isinstance(known.value, str) else None
 
 
 def _saves_state(script: Script, save: Event) -> bool:
