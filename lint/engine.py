@@ -17,6 +17,7 @@ from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.project import Project
 from trainlint.lint.rule import apply_rule
 from trainlint.lint.source import Source
+from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.registry import RULES, Entry, load
 from trainlint.selection import Selection
 
@@ -64,12 +65,19 @@ def _words(finding: Finding) -> tuple[str, str]:
     return finding.message, repr(finding.related)
 
 
-def check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str] = ()) -> Checked:
+def check_paths(
+    paths: Sequence[str],
+    selection: Selection,
+    exclude: Sequence[str] = (),
+    target_torch: str = OLDEST_TARGET,
+) -> Checked:
     """Check files, and the folders' files; a file that cannot be checked stops no other."""
-    return with_deep_stack(lambda: _check_paths(paths, selection, exclude))
+    return with_deep_stack(lambda: _check_paths(paths, selection, exclude, target_torch))
 
 
-def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[str]) -> Checked:
+def _check_paths(
+    paths: Sequence[str], selection: Selection, exclude: Sequence[str], target_torch: str
+) -> Checked:
     entries = [entry for entry in load(RULES) if entry in selection]
     checked, project = Checked(), Project()
     named = {os.path.normpath(path) for path in paths}
@@ -82,18 +90,20 @@ def _check_paths(paths: Sequence[str], selection: Selection, exclude: Sequence[s
             source = read_source(path)
             if path in named and source.kind == "python" and _TRAINING not in source.data:
                 check_syntax(source)  # in a folder, files without training are left to others
-            findings = _check_source(source, entries, checked.problems, project)
+            findings = _check_source(source, entries, checked.problems, project, target_torch)
             checked.add(source, findings, project)
         except Unreadable as error:
             checked.problems.append(Problem.of(str(path), error))
     return checked
 
 
-def check_source(source: Source, selection: Selection) -> list[Finding]:
+def check_source(
+    source: Source, selection: Selection, target_torch: str = OLDEST_TARGET
+) -> list[Finding]:
     """The findings of one source, in reading order; raises Unreadable."""
     entries = [entry for entry in load(RULES) if entry in selection]
     problems: list[Problem] = []
-    findings = _check_source(source, entries, problems)
+    findings = _check_source(source, entries, problems, None, target_torch)
     if problems:
         raise Unreadable(problems[0].message, problems[0].hint)
     return sorted(findings, key=lambda finding: finding.sort_key)
@@ -103,7 +113,8 @@ def _check_source(
     source: Source,
     entries: Sequence[Entry],
     problems: list[Problem],
-    project: Project | None = None,
+    project: Project | None,
+    target_torch: str,
 ) -> list[Finding]:
     if _TRAINING not in source.data:
         return []
@@ -111,7 +122,7 @@ def _check_source(
     wanted = [entry for entry in entries if _may_speak(entry, reach)]
     if not wanted:
         return []
-    script = Script(source, parse(source), project)
+    script = Script(source, parse(source), project, target_torch)
     findings: list[Finding] = []
     failures: dict[str, Problem] = {}
     for entry in wanted:

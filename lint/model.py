@@ -16,6 +16,7 @@ from trainlint.lint.lower.syntax import dotted, statements
 from trainlint.lint.lower.values import Class, Obj, Value
 from trainlint.lint.positions import Positions
 from trainlint.lint.source import Source
+from trainlint.lint.torch_api import OLDEST_TARGET
 
 if TYPE_CHECKING:
     from trainlint.lint.project import Project
@@ -232,6 +233,7 @@ class Script:
     source: Source
     module: cst.Module
     project: Project | None = None  # where its imports of the same project are looked for
+    target_torch: str = OLDEST_TARGET  # the release of torch that it is to run on
 
     # What follows is worked out when a rule first asks for it: most files need little of it. The
     # lowering is imported there, since it is written in terms of what this file defines.

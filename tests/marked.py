@@ -9,6 +9,7 @@ from pathlib import Path
 from trainlint.finding import Finding
 from trainlint.lint.engine import check_paths, check_source
 from trainlint.lint.source import Source
+from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.selection import Selection
 
 _MARKER = re.compile(r"# ((?:TRN\d{3}\s*)+)$")
@@ -23,16 +24,20 @@ def expected(code: str) -> list[tuple[str, int]]:
     return found
 
 
-def check_text(code: str, path: str = "case.py", *select: str) -> list[Finding]:
+def check_text(
+    code: str, path: str = "case.py", *select: str, target: str = OLDEST_TARGET
+) -> list[Finding]:
     """The findings of the default rules, or of those selected."""
     source = Source.of_bytes(path, textwrap.dedent(code).encode())
-    return check_source(source, Selection(select))
+    return check_source(source, Selection(select), target)
 
 
-def assert_marked(code: str, path: str = "case.py", *select: str) -> list[Finding]:
+def assert_marked(
+    code: str, path: str = "case.py", *select: str, target: str = OLDEST_TARGET
+) -> list[Finding]:
     """Check that the default rules, or those selected, find what the markers say, and no more."""
     code = textwrap.dedent(code).lstrip("\n")
-    findings = check_text(code, path, *select)
+    findings = check_text(code, path, *select, target=target)
     assert [(one.code, one.location.line) for one in findings] == expected(code), findings
     return findings
 

@@ -14,6 +14,7 @@ from typing import Any
 from pathspec import GitIgnoreSpec
 
 from trainlint.finding import Finding
+from trainlint.lint.torch_api import API
 from trainlint.registry import Entry
 from trainlint.selection import UnknownCodeError, check_selectors
 
@@ -24,7 +25,7 @@ else:
 
 NAME = "pyproject.toml"
 _LISTS = ("select", "ignore", "exclude")
-_KEYS = (*_LISTS, "per-file-ignores")
+_KEYS = (*_LISTS, "per-file-ignores", "target-torch")
 
 
 class ConfigError(ValueError):
@@ -39,6 +40,7 @@ class Config:
     ignore: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     per_file_ignores: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    target_torch: str | None = None
     folder: str = ""
 
     def ignores(self, finding: Finding) -> bool:
@@ -109,7 +111,21 @@ def _config(path: Path, data: dict[str, Any], entries: Sequence[Entry]) -> Confi
         check_selectors(codes, entries)
     except UnknownCodeError as error:
         raise ConfigError(f"{path}: error: {error}") from None
-    return Config(**lists, per_file_ignores=ignores, folder=os.path.dirname(os.path.realpath(path)))
+    folder = os.path.dirname(os.path.realpath(path))
+    target = _target(path, table["target-torch"]) if "target-torch" in table else None
+    return Config(**lists, per_file_ignores=ignores, target_torch=target, folder=folder)
+
+
+def _target(path: Path, value: object) -> str:
+    """The release of torch that a configuration names, without its last number."""
+    targets = API.targets
+    found = re.fullmatch(r"(\d+\.\d+)(\.\d+)?", value) if isinstance(value, str) else None
+    if found is None or found[1] not in targets:
+        raise ConfigError(
+            f"{path}: error: `target-torch` must be a release of torch, from"
+            f' "{targets[0]}" to "{targets[-1]}"; it is {value!r}'
+        )
+    return found[1]
 
 
 def _strings(path: Path, key: str, value: object) -> tuple[str, ...]:

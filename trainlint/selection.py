@@ -47,13 +47,14 @@ class Selection:
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()  # codes that the configuration switches on by what it tells
 
     def __contains__(self, entry: object) -> bool:
         if not isinstance(entry, Entry):
             return False
         chosen = _longest(self.select, entry.code)
         if not self.select:
-            chosen = 0 if entry.default else -1
+            chosen = 0 if entry.default or entry.code in self.also else -1
         return chosen > _longest(self.ignore, entry.code)
 
 

@@ -33,7 +33,7 @@ def check_command(
             "error: none of these codes is a rule of `check`\n"
             "  help: RUN codes are of detectors, which `trainlint run` asks"
         )
-    checked = check_paths(paths, settings.selection, settings.exclude)
+    checked = check_paths(paths, settings.selection, settings.exclude, settings.target_torch)
     findings = [finding for finding in checked.findings if settings.wanted(finding)]
     findings = suppress(findings, checked.sources)
     if output_format == "json":

@@ -52,7 +52,7 @@ def run_command(
     _refuse_what_cannot_run(script)
     for trial in trials:
         _parse_or_refuse(trial)
-    checked = check_paths([script], settings.selection, ())
+    checked = check_paths([script], settings.selection, (), settings.target_torch)
     options = Options(max_steps, max_seconds, device, whole_passes=whole_passes)
     with tempfile.TemporaryDirectory(prefix="trainlint-") as folder:
         observer = Observer(script, arguments, options, Path(folder), output_format == "json")

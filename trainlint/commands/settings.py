@@ -9,6 +9,7 @@ import click
 
 from trainlint.config import Config, ConfigError, load_config
 from trainlint.finding import Finding
+from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.registry import Entry, load_all
 from trainlint.selection import Selection, UnknownCodeError, check_selectors
 
@@ -20,6 +21,7 @@ class Settings:
     selection: Selection
     exclude: tuple[str, ...]
     config: Config
+    target_torch: str
     entries: tuple[Entry, ...]
 
     def wanted(self, finding: Finding) -> bool:
@@ -54,9 +56,12 @@ def load_settings(
         raise SettingsError(f"error: {error}") from None
     except ConfigError as error:
         raise SettingsError(str(error)) from None
+    # What is too new for a release can only be told once the configuration names one.
+    also = ("TRN812",) if found.target_torch is not None else ()
     return Settings(
-        Selection(tuple(select or found.select), (*ignore, *found.ignore)),
+        Selection(tuple(select or found.select), (*ignore, *found.ignore), also),
         (*exclude, *found.exclude),
         found,
+        found.target_torch or OLDEST_TARGET,
         tuple(entries),
     )
