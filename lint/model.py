@@ -13,7 +13,7 @@ import libcst as cst
 from trainlint.finding import Edit, Location
 from trainlint.lint.lower.scopes import Names
 from trainlint.lint.lower.syntax import dotted, statements
-from trainlint.lint.lower.values import Class, Obj, Value
+from trainlint.lint.lower.values import Carry, Class, Obj, Value
 from trainlint.lint.positions import Positions
 from trainlint.lint.source import Source
 from trainlint.lint.torch_api import OLDEST_TARGET
@@ -47,7 +47,7 @@ class Loop:
 
     `over` is what a `for` runs over, wrappers such as `enumerate` and `tqdm` taken off; `index` is
     the name that counts its iterations from `enumerate`. `counter` is the value that counts them,
-    from `enumerate` or `range`.
+    from `enumerate` or `range`. `carries` are the names and attributes that a pass changes.
     """
 
     site: Site
@@ -57,6 +57,7 @@ class Loop:
     index: str | None = None
     start: Value | None = None
     counter: Value | None = None
+    carries: list[Carry] = field(default_factory=list)
 
     @property
     def heading(self) -> Location:

@@ -169,3 +169,39 @@ def test_a_closure_that_is_a_method_is_followed_and_del_clears_a_gradient() -> N
         """
     kinds = [event.kind for event in script_of(code).events("zero_grad", "step", "set_grad")]
     assert kinds == ["zero_grad", "step", "set_grad"]
+
+
+def test_a_loop_tells_what_its_passes_carry_on() -> None:
+    code = """
+        import torch
+
+        rnn = torch.nn.LSTM(4, 8)
+        state = None
+        for x in torch.randn(5, 2, 7, 4):
+            output, state = rnn(x, state)
+        output.mean().backward()
+    """
+    script = script_of(code)
+    (forward,) = script.events("forward")
+    (carry,) = [one for one in forward.loops[0].carries if one.name == "state"]
+    assert forward.args[1].value is carry.value
+    assert isinstance(carry.after, Obj)
+    assert (carry.after.kind, carry.after.args[0]) == ("output", forward.receiver)
+
+
+def test_both_tensors_of_a_recurrent_layer_are_its_outputs() -> None:
+    code = """
+        import torch
+
+        rnn = torch.nn.LSTM(4, 8)
+        output, (h, c) = rnn(torch.randn(2, 7, 4))
+        (h + c).mean()
+    """
+    script = script_of(code)
+    (forward,) = script.events("forward")
+    (mean,) = (event for event in script.events("method") if event.callee == "mean")
+    assert all(
+        isinstance(part, Obj) and part.args[0] is forward.receiver
+        for part in getattr(mean.receiver, "parts", ())
+    )
+    assert len(getattr(mean.receiver, "parts", ())) == 2

@@ -17,6 +17,7 @@ from trainlint.lint.lower.statements import Exits, Statements
 from trainlint.lint.lower.syntax import children, dotted, statements
 from trainlint.lint.lower.values import (
     STILL,
+    Carry,
     Choice,
     Const,
     Expr,
@@ -223,7 +224,8 @@ class Blocks(Statements):
         for key in after.since(before.mark()):
             old, value = before.get(key), after.get(key)
             if old is not None and value is not None and old is not value:
-                self.state[key] = self.carried(old, value, loop)
+                carried = self.state[key] = self.carried(old, value, loop)
+                loop.carries.append(Carry(*key, old, value, carried))
 
     def carried(self, old: Value, new: Value, loop: Loop) -> Value:
         if isinstance(old, Obj) and isinstance(new, Obj):

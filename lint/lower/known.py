@@ -108,6 +108,9 @@ WRAPS_MODULE = frozenset({
     "torch.nn.parallel.DistributedDataParallel",
 })  # fmt: skip
 
+# Layers that return a pair: an output and a state, or the two states of an `LSTMCell`.
+RECURRENT = frozenset({"torch.nn.RNN", "torch.nn.LSTM", "torch.nn.GRU", "torch.nn.LSTMCell"})
+
 # Packages that neither keep what they are handed nor do anything to an optimizer or a gradient.
 _INERT = frozenset({
     "argparse", "builtins", "click", "collections", "contextlib", "copy", "cv2", "dataclasses",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from trainlint.lint.lower import known
-from trainlint.lint.lower.calls import Caller
+from trainlint.lint.lower.calls import Caller, unwrapped
 from trainlint.lint.lower.state import State
 from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import (
@@ -230,6 +230,8 @@ def _as_sequence(value: Value) -> Value:
     if isinstance(value, Obj) and value.returned is not None:
         returned = _as_sequence(value.returned)
         return _outputs(value, returned) if isinstance(returned, Seq) else value
+    if isinstance(value, Obj) and _is_of_recurrent(value):
+        return _outputs(value, None)
     options = [option for option in options_of(value) if isinstance(option, Seq)]
     if not isinstance(value, Choice) or len(options) != len(value.options):
         return value
@@ -241,15 +243,25 @@ def _as_sequence(value: Value) -> Value:
     return Seq(value.varies, tuple(items))
 
 
-def _outputs(output: Obj, returned: Seq) -> Seq:
-    """The several tensors that a module's forward returns, each an output of that module."""
-    items = (
-        Obj(
-            output.varies, "output", "", output.site, output.args, returned=item, again=output.again
-        )
-        for item in returned.items
-    )
-    return Seq(output.varies, tuple(items))
+def _is_of_recurrent(value: Obj) -> bool:
+    """Whether a value is what a recurrent layer returns: a pair; and so is an LSTM's state."""
+    module = unwrapped(value.args[0]) if value.kind == "output" and value.args else None
+    return not value.qualname and isinstance(module, Obj) and module.qualname in known.RECURRENT
+
+
+def _outputs(output: Obj, returned: Seq | None) -> Seq:
+    """The several tensors that a module's forward returns, each an output of that module.
+
+    What is `returned` is not seen of a layer of torch's: then they are two.
+    """
+    items = returned.items if returned is not None else (None, None)
+    return Seq(output.varies, tuple(_item_of(output, item) for item in items))
+
+
+def _item_of(output: Obj, item: Value | None) -> Obj:
+    made = Obj(output.varies, "output", "", output.site, output.args, returned=item)
+    made.again = output.again
+    return made
 
 
 _AUGMENTED: dict[type[cst.CSTNode], str] = {

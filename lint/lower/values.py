@@ -198,6 +198,21 @@ class Frame:
     closed: bool = False  # the function has returned, and nothing that it made can see its names
 
 
+@dataclass(frozen=True, eq=False)
+class Carry:
+    """What a name or an attribute brings from one pass of a loop into the next.
+
+    `value` is what the passes that count find in it at their start, `before` what it held before
+    the loop, `after` what a pass on trial left in it.
+    """
+
+    owner: object  # the frame of a name, the object of an attribute
+    name: object
+    before: Value
+    after: Value
+    value: Value
+
+
 def options_of(value: Value) -> tuple[Value, ...]:
     """The values that a value may be."""
     return value.options if isinstance(value, Choice) else (value,)
