@@ -146,10 +146,10 @@ def _is_forward(value: Value) -> bool:
     if not isinstance(value, Obj) or value.kind != "output" or value.qualname or not value.args:
         return False
     module = unwrapped(value.args[0])
-    return isinstance(module, Obj) and module.kind == "module" and not _is_plain(module)
+    return isinstance(module, Obj) and module.kind == "module" and not is_plain_layer(module)
 
 
-def _is_plain(module: Obj) -> bool:
+def is_plain_layer(module: Obj) -> bool:
     """A layer of torch's without parameters, or one of the script's own, which is looked into."""
     return module.cls is None and module.qualname.rpartition(".")[2] in _PLAIN_LAYERS
 
@@ -228,7 +228,7 @@ def _of_forward(value: Obj) -> tuple[Value, ...] | None:
     given = value.args[1:]
     if module.kind == "loss" and module.cls is None:
         return _without_labels(module.qualname, given)
-    if _is_plain(module):
+    if is_plain_layer(module):
         return given
     # A `forward` is followed at its first call, which may have been given other values.
     return None if value.returned is None or value.again else (value.returned,)
