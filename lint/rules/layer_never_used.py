@@ -1,0 +1,97 @@
+"""TRN807."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from trainlint.finding import Finding, Severity
+from trainlint.lint.lower.values import Class, Obj
+from trainlint.lint.mentions import mentions
+from trainlint.lint.model import Event, Script
+from trainlint.lint.neighbours import is_mentioned_elsewhere
+from trainlint.lint.own_classes import methods, own_classes, own_name
+from trainlint.lint.rule import found, rule
+
+# By these a layer is reached without its name.
+_BY_ANY_NAME = re.compile(rb"children\(|modules\(|_modules\b|getattr\(|__dict__|vars\(|add_module\(")
+
+
+@rule("TRN807", Severity.INFO, needs=(b"def forward",))
+def layer_never_used(script: Script) -> Iterator[Finding]:
+    """A layer is made in `__init__`, and nothing ever uses it.
+
+    Often it was meant to stand in `forward`, and the model lacks it. Its parameters get no
+    gradients all the while; they are in each checkpoint, and DistributedDataParallel fails over
+    them unless it is told to look for unused ones.
+
+    Nothing is said where any code of the project names the attribute, or where layers are reached
+    by `children()`, `getattr` and the like.
+
+    Bad:
+        import torch
+        from torch import nn
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(4, 4)
+                self.norm = nn.BatchNorm1d(4)  # TRN807
+
+            def forward(self, x):
+                return self.fc(x)
+    Good:
+        import torch
+        from torch import nn
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(4, 4)
+                self.norm = nn.BatchNorm1d(4)
+
+            def forward(self, x):
+                return self.norm(self.fc(x))
+
+    Source: the documentation of torch.nn.parallel.DistributedDataParallel, on
+    `find_unused_parameters`.
+    """
+    if _BY_ANY_NAME.search(script.source.data):
+        return
+    named = mentions(script.module)
+    for cls in own_classes(script, "torch.nn.Module"):
+        for event in _layers(script, cls):
+            if not named[event.callee] and not _is_named_elsewhere(script, cls, event):
+                yield _finding(cls, event)
+
+
+def _layers(script: Script, cls: Class) -> Iterator[Event]:
+    """The layers that `__init__` keeps as attributes, each name once."""
+    own = {one.name.value: one for one in methods(cls)}
+    init, forward = own.get("__init__"), own.get("forward")
+    seen: set[str] = set()
+    for event in script.events("set_attribute"):
+        if forward is None or event.functions[-1:] != (init,) or event.callee in seen:
+            continue
+        if _is_layer(event) and event.receiver_text == own_name(init):
+            seen.add(event.callee)
+            yield event
+
+
+def _is_layer(event: Event) -> bool:
+    value = event.result
+    return isinstance(value, Obj) and value.kind == "module" and isinstance(event.receiver, Obj)
+
+
+def _is_named_elsewhere(script: Script, cls: Class, event: Event) -> bool:
+    """Whether another file names the attribute, or derives from the class."""
+    return is_mentioned_elsewhere(script.source.path, {cls.name}, event.callee)
+
+
+def _finding(cls: Class, event: Event) -> Finding:
+    name = f"{event.receiver_text}.{event.callee}"
+    return found(
+        event.site,
+        f"`{name}` is made, and nothing uses it: no output of `{cls.name}` goes through it",
+        hint="use it in `forward`, or take it out",
+    )
