@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import libcst as cst
+
 from trainlint.finding import Finding, Severity
+from trainlint.lint.gaps import has_gaps
+from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import Class, Obj
-from trainlint.lint.mentions import mentions
+from trainlint.lint.mentions import mentions, walk
 from trainlint.lint.model import Event, Script
 from trainlint.lint.neighbours import is_mentioned_elsewhere
 from trainlint.lint.own_classes import methods, own_classes, own_name
 from trainlint.lint.rule import found, rule
 
 # By these a layer is reached without its name.
-_BY_ANY_NAME = re.compile(rb"children\(|modules\(|_modules\b|getattr\(|__dict__|vars\(|add_module\(")
+_BY_ANY_NAME = re.compile(
+    rb"children\(|named_modules\(|_modules\b|getattr\(|__dict__|vars\(|add_module\("
+)
 
 
 @rule("TRN807", Severity.INFO, needs=(b"def forward",))
@@ -25,8 +31,8 @@ def layer_never_used(script: Script) -> Iterator[Finding]:
     gradients all the while; they are in each checkpoint, and DistributedDataParallel fails over
     them unless it is told to look for unused ones.
 
-    Nothing is said where any code of the project names the attribute, or where layers are reached
-    by `children()`, `getattr` and the like.
+    Nothing is said where any code of the project names the attribute, where layers are reached by
+    `children()`, `getattr` and the like, or where `forward` is a stub that uses none.
 
     Bad:
         import torch
@@ -56,7 +62,7 @@ def layer_never_used(script: Script) -> Iterator[Finding]:
     Source: the documentation of torch.nn.parallel.DistributedDataParallel, on
     `find_unused_parameters`.
     """
-    if _BY_ANY_NAME.search(script.source.data):
+    if _BY_ANY_NAME.search(script.source.data) or has_gaps(script):
         return
     named = mentions(script.module)
     for cls in own_classes(script, "torch.nn.Module"):
@@ -69,13 +75,23 @@ def _layers(script: Script, cls: Class) -> Iterator[Event]:
     """The layers that `__init__` keeps as attributes, each name once."""
     own = {one.name.value: one for one in methods(cls)}
     init, forward = own.get("__init__"), own.get("forward")
+    if init is None or forward is None or not _has_content(forward):
+        return
     seen: set[str] = set()
     for event in script.events("set_attribute"):
-        if forward is None or event.functions[-1:] != (init,) or event.callee in seen:
+        if event.functions[-1:] != (init,) or event.callee in seen:
             continue
         if _is_layer(event) and event.receiver_text == own_name(init):
             seen.add(event.callee)
             yield event
+
+
+def _has_content(forward: cst.FunctionDef) -> bool:
+    """Whether it reads anything of its instance: a stub, left for others to write, does not."""
+    name = own_name(forward)
+    return any(
+        isinstance(node, cst.Attribute) and dotted(node.value) == name for node in walk(forward)
+    )
 
 
 def _is_layer(event: Event) -> bool:
