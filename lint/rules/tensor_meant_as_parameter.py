@@ -70,15 +70,16 @@ def _kept(script: Script, cls: Class) -> Iterator[Event]:
     """The attributes that a class's `__init__` sets to a tensor that requires a gradient."""
     told = {event.receiver for event in script.events("method") if event.callee == _TELLS}
     init = next((one for one in methods(cls) if one.name.value == "__init__"), None)
+    own = own_name(init) if init is not None else None
     seen: set[cst.CSTNode] = set()
     for event in script.events("set_attribute"):
         if event.site.node in seen or event.functions[-1:] != (init,) or _is_decided(event, init):
             continue
         seen.add(event.site.node)
         value = event.result
-        if isinstance(event.receiver, Obj) and isinstance(value, Obj) and _is_told(value, told):
-            if event.receiver_text == own_name(init) and not value.changed:
-                yield event
+        mine = isinstance(event.receiver, Obj) and event.receiver_text == own
+        if mine and isinstance(value, Obj) and not value.changed and _is_told(value, told):
+            yield event
 
 
 _TELLS = "requires_grad_"
