@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from trainlint.lint.clearing import owners_of
+from trainlint.lint.cutting import cuts_graph, is_flat
 from trainlint.lint.graph import ancestors, inputs
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.known import LOSS_FUNCTIONS
@@ -30,20 +31,6 @@ from trainlint.lint.lower.values import (
 from trainlint.lint.model import Event, Script, Trace
 from trainlint.lint.training import is_optimizer
 
-# Operations whose result has no graph: they copy numbers, count, compare, or choose an index.
-_CUTTING = frozenset(
-    """
-    detach item tolist numpy argmax argmin argsort long int short bool byte eq ne gt lt ge
-    le isnan isfinite nonzero count_nonzero bincount numel size dim tensor LongTensor
-    IntTensor equal allclose logical_and logical_or logical_not any all searchsorted
-    bucketize one_hot bernoulli multinomial
-""".split()
-)
-_BUILTINS = frozenset(f"builtins.{name}" for name in ("float", "int", "bool", "len", "str"))
-_COMPARISONS = frozenset({
-    "==", "NotEqual", "LessThan", "LessThanEqual", "GreaterThan", "GreaterThanEqual", "Is",
-    "IsNot", "In", "NotIn", "not", "format",
-})  # fmt: skip
 # Operations that lead on to what they were given, and nothing else.
 _ARITHMETIC = frozenset({
     "+", "-", "*", "/", "**", "%", "//", "?", "[]", "slice", "minus", "plus", "builtins.sum",
@@ -72,12 +59,17 @@ class Autograd:
         self._outputs = set(_outputs_of_trained(script))
 
     def cuts(
-        self, backward: Event, unbuilt: Collection[Value] = (), *, told: bool = True
+        self,
+        backward: Event,
+        unbuilt: Collection[Value] = (),
+        *,
+        told: bool = True,
+        flat: bool = False,
     ) -> list[Value]:
         """Where the graph of a backward's loss was cut, if nothing that it came from is live.
 
         `unbuilt` are outputs that have no graph for another reason; `told`: a value that is told
-        to require a gradient is live.
+        to require a gradient is live; `flat`: operations without a slope cut as well.
         """
         found: list[Value] = []
         seen: set[Value] = set()
@@ -89,7 +81,8 @@ class Autograd:
             seen.add(one)
             if told and one in self.told:
                 return []
-            if one in unbuilt or _cuts(one, one is backward.receiver):
+            level = flat and is_flat(one)
+            if one in unbuilt or level or cuts_graph(one, one is backward.receiver):
                 found.append(one)
                 continue
             leads = _leads_to(one, backward)
@@ -97,6 +90,29 @@ class Autograd:
                 return []
             waiting += leads
         return [one for one in found if one in unbuilt or self.is_computed(one)]
+
+    def sources(self, backward: Event) -> set[Value] | None:
+        """The modules that a loss's gradients may reach; None where there may be others."""
+        found: set[Value] = set()
+        seen: set[Value] = set()
+        waiting = [backward.receiver]
+        while waiting:
+            one = waiting.pop()
+            if one in seen:
+                continue
+            seen.add(one)
+            if one in self.told:
+                return None
+            if cuts_graph(one, is_loss=False):
+                continue
+            leads = _leads_to(one, backward)
+            if isinstance(one, Obj) and _is_forward(one):
+                found.add(unwrapped(one.args[0]))
+                leads = (*one.args[1:], *([] if one.returned is None else [one.returned]))
+            if leads is None:
+                return None
+            waiting += leads
+        return found
 
     def is_computed(self, value: Value) -> bool:
         """Whether a module that may have parameters had part in making a value."""
@@ -152,35 +168,6 @@ def _is_forward(value: Value) -> bool:
 def is_plain_layer(module: Obj) -> bool:
     """A layer of torch's without parameters, or one of the script's own, which is looked into."""
     return module.cls is None and module.qualname.rpartition(".")[2] in _PLAIN_LAYERS
-
-
-def _cuts(value: Value, is_loss: bool) -> bool:
-    """Whether a value is the result of an operation that cuts the graph."""
-    if isinstance(value, Bound):
-        return value.name == "data" and value.function is None
-    if isinstance(value, Expr):
-        return value.op in _BUILTINS or value.op in _COMPARISONS or _is_index(value)
-    if not isinstance(value, Obj) or value.kind != "output" or not value.qualname:
-        return False
-    if value.changed:
-        return False
-    if "requires_grad" in value.kwargs and not is_loss:
-        return False  # a leaf of its own, which something may look at
-    name = value.qualname.rpartition(".")[2]
-    if name in ("Tensor", "FloatTensor", "DoubleTensor"):  # of a tensor, they share its graph
-        return bool(value.args) and isinstance(value.args[0], Seq)
-    return name in _CUTTING or name == "Variable" or value.qualname.startswith("numpy.")
-
-
-def _is_index(value: Expr) -> bool:
-    """`torch.max(output, 1)[1]`: where the largest stands."""
-    if value.op != "[]" or len(value.parts) != 2:
-        return False
-    pair, key = value.parts
-    if not (isinstance(pair, Obj) and pair.qualname.endswith((".max", ".min", ".topk", ".sort"))):
-        return False
-    given = len(pair.args) + len(pair.kwargs) > 1
-    return given and isinstance(key, Const) and key.value == 1
 
 
 def _leads_to(value: Value, backward: Event) -> tuple[Value, ...] | None:

@@ -111,6 +111,9 @@ WRAPS_MODULE = frozenset({
 # Layers that return a pair: an output and a state, or the two states of an `LSTMCell`.
 RECURRENT = frozenset({"torch.nn.RNN", "torch.nn.LSTM", "torch.nn.GRU", "torch.nn.LSTMCell"})
 
+# Functions that return numbers, and where they stand, once they are given an axis.
+WITH_INDEX = frozenset({"max", "min", "topk", "sort", "median", "mode", "kthvalue"})
+
 # Packages that neither keep what they are handed nor do anything to an optimizer or a gradient.
 _INERT = frozenset({
     "argparse", "builtins", "click", "collections", "contextlib", "copy", "cv2", "dataclasses",

@@ -232,6 +232,9 @@ def _as_sequence(value: Value) -> Value:
         return _outputs(value, returned) if isinstance(returned, Seq) else value
     if isinstance(value, Obj) and _is_of_recurrent(value):
         return _outputs(value, None)
+    if isinstance(value, Obj) and _is_of_largest(value):
+        index = Expr(value.varies, "[]", (value, Const(STILL, 1)))
+        return Seq(value.varies, (Value(value.varies), index))
     options = [option for option in options_of(value) if isinstance(option, Seq)]
     if not isinstance(value, Choice) or len(options) != len(value.options):
         return value
@@ -247,6 +250,13 @@ def _is_of_recurrent(value: Obj) -> bool:
     """Whether a value is what a recurrent layer returns: a pair; and so is an LSTM's state."""
     module = unwrapped(value.args[0]) if value.kind == "output" and value.args else None
     return not value.qualname and isinstance(module, Obj) and module.qualname in known.RECURRENT
+
+
+def _is_of_largest(value: Obj) -> bool:
+    """Whether a value is a pair of numbers and where they stand: `torch.max(output, 1)`."""
+    name = value.qualname.rpartition(".")[2]
+    given = len(value.args) + len(value.kwargs)
+    return value.kind == "output" and name in known.WITH_INDEX and given > 1
 
 
 def _outputs(output: Obj, returned: Seq | None) -> Seq:
