@@ -1,0 +1,58 @@
+"""What modules are made of: everything that may hold parameters of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trainlint.lint.lower.values import (
+    Bound,
+    Choice,
+    Expr,
+    Map,
+    Obj,
+    Seq,
+    Value,
+    options_of,
+)
+from trainlint.lint.model import Script
+
+_PARAMETRIC = ("module", "parameters", "loss")
+
+
+def parts_of(script: Script, modules: Iterable[Value]) -> set[Value] | None:
+    """Modules, and all modules and parameters that can be reached from them.
+
+    None where something was put into one in place, where one was not made here, or where one holds
+    something that is not known.
+    """
+    made = {event.result for event in script.events("make")}
+    held: dict[Value, list[Value]] = {}
+    for event in script.events("set_attribute"):
+        held.setdefault(event.receiver, []).extend(options_of(event.result))
+    found: set[Value] = set()
+    seen: set[Value] = set()
+    waiting = list(modules)
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        if isinstance(one, Obj) and one.kind in _PARAMETRIC:
+            if one not in made or one.changed:
+                return None
+            found.add(one)
+            waiting += [*held.get(one, ()), *one.layers.values()]
+        waiting += _inside(one)
+    return found
+
+
+def _inside(value: Value) -> tuple[Value, ...]:
+    if isinstance(value, Obj):
+        return (*value.args, *value.kwargs.values())
+    if isinstance(value, (Seq, Map)):
+        return value.items if isinstance(value, Seq) else tuple(value.items.values())
+    if isinstance(value, Choice):
+        return value.options
+    if isinstance(value, Expr):
+        return value.parts
+    return (value.receiver,) if isinstance(value, Bound) else ()
