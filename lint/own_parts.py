@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from trainlint.lint.lower.values import (
@@ -16,6 +17,8 @@ from trainlint.lint.lower.values import (
 )
 from trainlint.lint.model import Script
 
+# What holds the modules that it is given: containers, wrappers, stacks of layers.
+_HOLDERS = re.compile(r"Sequential$|Module(List|Dict)$|Parallel$|Transformer\w*$|^torch\.(?!nn\.)")
 _PARAMETRIC = ("module", "parameters", "loss")
 
 
@@ -25,7 +28,7 @@ def parts_of(script: Script, modules: Iterable[Value]) -> set[Value] | None:
     None where something was put into one in place, where one was not made here, or where one holds
     something that is not known.
     """
-    made = {event.result for event in script.events("make")}
+    made = {event.result for event in script.events("make") if not event.starred}
     held: dict[Value, list[Value]] = {}
     for event in script.events("set_attribute"):
         held.setdefault(event.receiver, []).extend(options_of(event.result))
@@ -38,12 +41,20 @@ def parts_of(script: Script, modules: Iterable[Value]) -> set[Value] | None:
             continue
         seen.add(one)
         if isinstance(one, Obj) and one.kind in _PARAMETRIC:
-            if one not in made or one.changed:
+            if one not in made or one.changed or _holds_unknown(one):
                 return None
             found.add(one)
             waiting += [*held.get(one, ()), *one.layers.values()]
         waiting += _inside(one)
     return found
+
+
+def _holds_unknown(module: Obj) -> bool:
+    """Whether a container or wrapper of torch's was given nothing yet, or what is not known."""
+    given = (*module.args, *module.kwargs.values())
+    if module.cls is not None or not _HOLDERS.search(module.qualname):
+        return False
+    return not given or any(type(one) is Value for one in given)
 
 
 def _inside(value: Value) -> tuple[Value, ...]:

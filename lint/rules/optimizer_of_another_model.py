@@ -19,6 +19,7 @@ from trainlint.lint.training import Update, escaped, texts_of, updates
 # What puts gradients in place, other parameters into an optimizer, or others' tensors into a model.
 _OTHERWISE = re.compile(
     rb"\.grad\b|\._grad\b|autograd\.(grad|functional)|add_param_group|param_groups"
+    rb"|children\(|named_modules\(|_modules\b|get_submodule|list\([\w.]+\.modules\("
     rb"|set_state|__dict__|setattr\(|register_parameter|register_module|swap_tensors|torch\.func"
 )
 
@@ -107,7 +108,7 @@ def _is_of_others(script: Script, update: Update, trained: set[Value]) -> bool:
         return False
     if _may_share(script, held, trained):
         return False
-    if any(escaped(script, one) for one in held | {update.optimizer}):
+    if any(escaped(script, one) for one in held | trained | {update.optimizer}):
         return False
     return not _steps_them(script, update, trained) and not _may_be_trained_unseen(update)
 
