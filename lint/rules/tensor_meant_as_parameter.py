@@ -20,6 +20,7 @@ from trainlint.lint.rule import found, rule
 _FIRST_VALUES = re.compile(r"^torch\.(randn?|zeros|ones|empty|full|eye|tensor|Tensor|normal)$")
 # By these a class, or the script, may reach a tensor that is no parameter, or its gradient.
 _REACHES = re.compile(r"optim|grad\b|autograd|_parameter|def parameters")
+_TORCH = re.compile(r"(torch|F|nn|functional)\.")
 _REACHES_ALL = (b"__dict__", b"vars(", b"getattr(", b"setattr(", b"gc.get_objects")
 
 
@@ -30,9 +31,10 @@ def tensor_meant_as_parameter(script: Script) -> Iterator[Finding]:
     A module registers `nn.Parameter`s alone. `parameters()` leaves a plain tensor out, and with it
     every optimizer that is made of them; `.to(device)` does not move it, and no checkpoint has it.
 
-    Found where the module's `forward` uses the tensor. Nothing is said where anything else reads
-    it, an optimizer that is given it in person for one; where gradients are asked for by hand; or
-    where it only is a recurrent layer's first state.
+    Found where the module's `forward` computes with the tensor. Nothing is said where anything else
+    reads it, an optimizer that is given it in person for one; where it is returned or kept
+    elsewhere; where gradients are asked for by hand; or where it only is a recurrent layer's first
+    state.
 
     Bad:
         import torch
@@ -108,18 +110,37 @@ def _is_decided(event: Event, init: cst.FunctionDef | None) -> bool:
 def _only_forward_uses(script: Script, cls: Class, event: Event) -> bool:
     name = event.callee
     own = [node for node in reads_of_self(cls) if node.attr.value == name]
-    mentioned = [
-        node
-        for node in walk(script.module)
-        if isinstance(node, cst.Attribute) and node.attr.value == name
-    ]
-    if len(mentioned) != len(own) + 1 or not _is_read_in_forward(cls, name):
+    mentioned = [node for node in walk(script.module) if _is_named(node, name)]
+    if len(mentioned) != len(own) + 1 or not own:
         return False  # it is set again, or something else reads it
+    if not _is_read_in_forward(cls, name) or not set(own) <= set(_computed_with(cls)):
+        return False
     if any(text in script.source.data for text in _REACHES_ALL):
         return False
     if _REACHES.search(_without_requires_grad(script, cls)) or _is_first_state(script, event):
         return False
     return not is_mentioned_elsewhere(script.source.path, {cls.name}, name)
+
+
+def _is_named(node: cst.CSTNode, name: str) -> bool:
+    return isinstance(node, cst.Attribute) and node.attr.value == name
+
+
+def _computed_with(cls: Class) -> Iterator[cst.CSTNode]:
+    """What a class computes with outside of `__init__`: operands, receivers, torch's arguments.
+
+    What is returned, kept or handed to other functions may be trained by someone else.
+    """
+    for method in methods(cls):
+        for node in walk(method.body) if method.name.value != "__init__" else ():
+            if isinstance(node, cst.BinaryOperation):
+                yield from (node.left, node.right)
+            elif isinstance(node, (cst.Attribute, cst.Subscript)):
+                yield node.value
+            elif isinstance(node, cst.UnaryOperation):
+                yield node.expression
+            elif isinstance(node, cst.Call) and _TORCH.match(dotted(node.func) or ""):
+                yield from (arg.value for arg in node.args)
 
 
 def _is_read_in_forward(cls: Class, name: str) -> bool:
