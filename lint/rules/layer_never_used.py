@@ -66,9 +66,17 @@ def layer_never_used(script: Script) -> Iterator[Finding]:
         return
     named = mentions(script.module)
     for cls in own_classes(script, "torch.nn.Module"):
+        bases = [mentions(one.module) for one in _files_of_bases(script, cls)]
         for event in _layers(script, cls):
-            if not named[event.callee] and not _is_named_elsewhere(script, cls, event):
+            if not any(one[event.callee] for one in (named, *bases)) and not _is_named_elsewhere(
+                script, cls, event
+            ):
                 yield _finding(cls, event)
+
+
+def _files_of_bases(script: Script, cls: Class) -> list[Script]:
+    """The other files in which classes stand that it derives from."""
+    return [one.script for one in cls.mro() if one.script is not None and one.script is not script]
 
 
 def _layers(script: Script, cls: Class) -> Iterator[Event]:

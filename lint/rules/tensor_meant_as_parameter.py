@@ -63,6 +63,8 @@ def tensor_meant_as_parameter(script: Script) -> Iterator[Finding]:
     Source: the documentation of torch.nn.parameter.Parameter.
     """
     for cls in own_classes(script, "torch.nn.Module"):
+        if any(one.script not in (None, script) for one in cls.mro()):
+            continue  # what a class of another file does with it is not looked at
         for event in _kept(script, cls):
             if _only_forward_uses(script, cls, event):
                 yield _finding(script, cls, event)
