@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding, Fix
-from trainlint.lint.lower.claims import SCREEN
+from trainlint.lint.lower.subjects import CLIP
 from trainlint.lint.lower.values import Bound, Choice, Const, Func, Map, Obj, Ref, Seq, Value
 from trainlint.lint.model import Claim, Event, Script
 from trainlint.lint.rule import found, rule
@@ -24,7 +24,7 @@ _WHERE = {
 }
 
 
-@rule("TRN201", needs=SCREEN)
+@rule("TRN201", needs=CLIP.screen)
 def claimed_clipping(script: Script) -> Iterator[Finding]:
     """A comment, docstring, option or text says that gradients are clipped, and nothing clips.
 

@@ -1,0 +1,94 @@
+"""TRN728."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from trainlint.finding import Finding
+from trainlint.lint.claimed import all_words, findings
+from trainlint.lint.graph import ancestors
+from trainlint.lint.lower.subjects import VALIDATION
+from trainlint.lint.lower.values import Value
+from trainlint.lint.model import Claim, Script
+from trainlint.lint.rule import rule
+from trainlint.lint.training import Update
+
+_SPLITS = re.compile(
+    r"[\w ,.()]+ = .*(?:DataLoader|Sampler|random_split|train_test_split|Subset|Dataset|datasets"
+    r"|split \(|\[.*:.*\]|len \(|range|perm)"
+)
+
+
+@rule("TRN728", needs=VALIDATION.screen)
+def claimed_validation(script: Script) -> Iterator[Finding]:
+    """A comment or docstring says that the model is validated, and nothing evaluates it.
+
+    Nothing tells whether the model has learned anything beyond its training data, though a reader
+    of the comment believes that it was looked at.
+
+    A forward pass that is not trained on, and any mention of evaluation or of validation data after
+    the data were split, count as evaluating.
+
+    The rule is silent where any word of the code, here or in the files that it imports, may stand
+    for doing it, where an import cannot be read, and where a comment plans, hedges or explains.
+
+    Bad:
+        import torch
+        from torch import nn
+
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(20):
+            for x in torch.randn(20, 8, 4):
+                optimizer.zero_grad()
+                model(x).square().mean().backward()
+                optimizer.step()
+            # evaluate the model on the validation set  # TRN728
+            print(epoch)
+    Good:
+        import torch
+        from torch import nn
+
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for epoch in range(20):
+            for x in torch.randn(20, 8, 4):
+                optimizer.zero_grad()
+                model(x).square().mean().backward()
+                optimizer.step()
+            # evaluate the model on the validation set
+            with torch.no_grad():
+                print(model(torch.ones(8, 4)).square().mean())
+
+    Source: Goodfellow, Bengio and Courville, "Deep Learning" (2016), section 5.3.
+    """
+    yield from findings(
+        script,
+        VALIDATION,
+        "the model is validated",
+        "run the validation data through the model, under `model.eval()` and `torch.no_grad()`",
+        veto=_may_evaluate,
+        words=False,
+    )
+
+
+def _may_evaluate(script: Script, claim: Claim, update: Update) -> bool:
+    """Whether anything but making the data speaks of evaluation, or some output is not trained."""
+    first = update.step.loops[0].heading
+    if claim.where == "comment" and claim.location.line < first.line:
+        return True
+    for text in all_words(script):
+        if text is None or VALIDATION.does.search(_without_splits(text)):
+            return True
+    trained: set[Value] = set()
+    for event in script.events("backward"):
+        trained.update(ancestors(event.receiver))
+        for arg in event.args:
+            trained.update(ancestors(arg.value))
+    return any(event.result not in trained for event in script.events("forward"))
+
+
+def _without_splits(text: str) -> str:
+    """A code without the assignments that split data and make loaders of them."""
+    return "\n".join(line for line in text.splitlines() if not _SPLITS.match(line))
