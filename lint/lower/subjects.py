@@ -103,16 +103,16 @@ PARALLEL = Subject(
     said=_words(
         rf"""
       \bdata[\s_-]*parallel(?:ism)?\b | \bdistributed\s*data\s*parallel\b
-    | \bdistributed\s+training\b | \b(?:use|uses|using|with|in|wrap\w*|initiali[sz]e)\s+DDP\b
+    | \bdistributed\s+training\b | \b(?:use|uses|using|with|wrap\w*|initiali[sz]e)\s+DDP\b
     | \bmulti[\s-]*gpu\s+(?:training|support)\b
-    | \b(?:use|uses|using|train|trains|training|run|runs|on|across|over|to|parallel\w*)\s+
-      (?:on\s+|across\s+|over\s+)?{_GPUS}
+    | \b(?:uses?|using|train(?:s|ing)?|runs?|parallel\w*|spread\w*|splits?)\s+
+      (?:the\s+)?(?:model\s+|batch\s+|batches\s+|training\s+)?(?:on\s+|across\s+|over\s+)?{_GPUS}
     | 多\s?(?:卡|GPU)(?:并行)?训练 | 数据并行 | 分布式训练 | 使用多(?:卡|个?\s?GPU)
     """
     ),
     doubts=_words(
         r"""\b(?:single|one|launch\w*|slurm|torchrun|cluster|other|processes|seeds?|visible
-        |licen[cs]e|tensors?|copy|move|model\s+parallel\w*|loaders?|workers?|memory)\b"""
+        |licen[cs]e|mode|before|constructor|divides?|metrics|logging|generate|tensors?|copy|move|model\s+parallel\w*|loaders?|workers?|memory)\b"""
     ),
     does=_words(
         r"parallel|distribut|nccl|gloo|ddp|fsdp|horovod|hvd|device_?ids|device_count|rank|world_size"
@@ -129,7 +129,7 @@ STOPPING = Subject(
     ),
     does=_words(
         r"patience|early|stop|converge|terminat|\bexit\b|quit|finish|done|best|improve|better|counter"
-        r"|tolerance|\btol\b|min_|wait|plateau"
+        r"|tolerance|\btol\b|min_|wait|plateau|callback|except|interrupt"
     ),
 )
 _RATE = r"(?:learning[\s_-]*rates?|lr)\b"
@@ -153,13 +153,13 @@ SCHEDULE = Subject(
     ),
     doubts=_words(
         r"""\b(?:adam\w*|adaptive\w*|rmsprop|adagrad|adadelta|fixed|constant|manual\w*|by\s+hand|beta|noise
-        |automatic\w*|finder|two|different|groups?|restart\w*|re-?run|resum\w*|params?|args?|import\w*)\b
+        |automatic\w*|finder|two|different|groups?|restart\w*|re-?run|resum\w*|params?|parameters?|args?|import\w*)\b
         | [=] | 自适应"""
     ),
     does=_words(
         r"sched|lambda_?lr|multistep|step_?lr|cosine|param_groups|(?<!weight_)decay|anneal|warm|adjust"
         r"|cycl|plateau|(?:set|update|get|new|change|next|compute|calc)\w*_lr|lr_at|rate_at|defaults"
-        r"|lr_?lambda|[a-z]lr\b|learning_rate_|(?:lr|rate)\s*(?:[*/+-]=|\[)|\bsetattr\b|reduce_?lr|capturable"
+        r"|lr_?lambda|[a-z]lr\b|\.\s(?:lr|learning_rate)\s=\s|learning_rate_|(?:lr|rate)\s*(?:[*/+-]=|\[)|\bsetattr\b|reduce_?lr|capturable"
     ),
 )
 SEED = Subject(
@@ -205,7 +205,7 @@ PRECISION = Subject(
     doubts=_words(r"\b(?:full|fp32|float32|single|gpu\s+memory|integers?)\b"),
     does=_words(
         r"autocast|scaler|half|float16|bf16|fp16|bfloat|apex|(?<![a-z])amp(?![a-z])|precision|tf32"
-        r"|default_dtype|dtype\s*=|quant|\b16\b"
+        r"|default_dtype|dtype\s*=|quant|\bbits"
     ),
 )
 _ON_LAYERS = r"""
@@ -262,7 +262,7 @@ BEST = Subject(
     ),
     doubts=_words(r"\b(?:load\w*|restor\w*|path|name|folder|directory|file|where|download\w*)\b"),
     does=_words(
-        r"best|\bmin\b|minim|lowest|highest|improv|better|top_?k|copy|early_?stop|patience|monitor"
+        r"best|(?<!\.\s)\b(?:max|min)\s\(|minim|lowest|highest|improv|better|top_?k|copy|early_?stop|patience|monitor"
         r"|callback|sort|argm|checkpointer|record|history|optuna"
     ),
 )
@@ -274,11 +274,11 @@ VALIDATION = Subject(
       \b(?:validat|evaluat)(?:e|es|ing)\s+
       (?:(?:the|our|model|network|net|it|performance|loss|accuracy|of)\s+)*
       (?:on|with|using|over)\s+(?:the\s+|a\s+|our\s+)?(?:validation|val|test|dev|held[\s-]?out)\b
-    | \b(?:validat|evaluat)(?:e|es|ing)\s+(?:(?:the|our|model|network)\s+)*
+    | \bvalidat(?:e|es|ing)\s+(?:(?:the|our|model|network)\s+)*
       (?:after|every|each|at\s+the\s+end\s+of)\b
-    | \b(?:validat|evaluat)e\s+(?:the\s+)?(?:model|network)\s*[.:]?\s*(?:$|\#)
+    | \bvalidate\s+(?:the\s+)?(?:model|network)\s*[.:]?\s*(?:$|\#)
     | \bvalidation\s+(?:loop|phase|step|pass)\b
-    | ^\#+\s*[-=]*\s*(?:validation|validate|evaluation|evaluate)\s*[-=.:]*\s*(?:$|\#)
+    | ^\#+\s*[-=]*\s*(?:validation|validate)\s*[-=.:]*\s*(?:$|\#)
     | 在验证集上(?:评估|验证|测试) | 验证(?:模型|阶段|循环)
     """
     ),

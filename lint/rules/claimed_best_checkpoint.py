@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
@@ -10,6 +11,9 @@ from trainlint.lint.lower.subjects import BEST
 from trainlint.lint.model import Claim, Script
 from trainlint.lint.rule import rule
 from trainlint.lint.training import Update
+
+# Tests that ask for the epoch, or for how the file is run, and for nothing else.
+_CLOCK = re.compile(r"^[^<>]*%(?!.*\b(?:and|or)\b)[^<>]*$|__name__")
 
 
 @rule("TRN727", needs=BEST.screen)
@@ -74,7 +78,7 @@ def _may_choose(script: Script, claim: Claim, update: Update) -> bool:
     if may_do(script, BEST, strings=False):
         return True
     return any(
-        not condition.periodic
+        not _CLOCK.search(condition.site.text)
         for event in script.events("save", "state", "load")
         for condition in event.conditions
     )

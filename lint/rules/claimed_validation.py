@@ -81,12 +81,31 @@ def _may_evaluate(script: Script, claim: Claim, update: Update) -> bool:
     for text in all_words(script):
         if text is None or VALIDATION.does.search(_without_splits(text)):
             return True
+    if claim.where == "comment" and _looks_at_model(script, claim, update):
+        return True
     trained: set[Value] = set()
     for event in script.events("backward"):
         trained.update(ancestors(event.receiver))
         for arg in event.args:
             trained.update(ancestors(arg.value))
     return any(event.result not in trained for event in script.events("forward"))
+
+
+def _looks_at_model(script: Script, claim: Claim, update: Update) -> bool:
+    """Whether what follows a comment, in its block, names a module that is trained."""
+    lines = script.source.code_lines
+    start = next((n for n, line in enumerate(lines) if claim.text in line), len(lines))
+    column = len(lines[start]) - len(lines[start].lstrip()) if start < len(lines) else 0
+    after: list[str] = []
+    for line in lines[start + 1 :]:
+        if line.strip() and len(line) - len(line.lstrip()) < column:
+            break
+        after.append(line.split("#")[0])
+    names = {event.receiver_text for event in update.trace.events if event.kind == "forward"} | {
+        "model",
+        "net",
+    }
+    return any(name and name in line for name in names for line in after)
 
 
 def _without_splits(text: str) -> str:
