@@ -71,3 +71,32 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
 def flat(text: str) -> str:
     """A text on one line."""
     return " ".join(text.split())
+
+
+# -- remarks ------------------------------------------------------------------------------------
+
+# What may stand beside a statement in a comment that says it and nothing more. Comments are loose
+# talk: any other word may turn it into a remark, a heading of what is to come, a comparison.
+_FILLERS = frozenset(
+    """
+    a an all and by each every for in of on our over the this to via with apply applies applied
+    applying do does use uses used using perform performs run runs wrap wraps train trains trained
+    training trainer fit fits enable enables enabled keep keeps set sets save saves start check
+    model models network net critic generator discriminator encoder decoder layer layers conv linear
+    optimizer loss gpu gpus device devices batch batches epoch epochs steps loop step
+    classifier weights avoid avoids prevent prevents against guard guards overfitting overfit
+    stabilize stabilise stability faster speed memory reproducibility reproducible results support
+    one two three four five ten validation val test metric accuracy based after plateau
+    """.split()
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_LABEL = re.compile(r"^\W*(?:\d+[.)]|step \d+:)|#\s*TRN\d+.*$", re.IGNORECASE)
+_CHINESE = re.compile(r"^[使用采进行训练模型的对了并多个防止过拟合以避免加入我们]*$")
+
+
+def says_no_more(rest: str) -> bool:
+    """Whether what stands beside a statement adds nothing to it."""
+    plain = _LABEL.sub(" ", rest)
+    return all(
+        word.lower() in _FILLERS or _CHINESE.match(word) for word in _WORD.findall(plain)
+    ) and not re.search(r"\d+\s*(?:$|[.,)])|[=:]\s*\d", plain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from trainlint.lint.lower.prose import HEDGES
+from trainlint.lint.lower.prose import HEDGES, says_no_more
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class Subject:
     def stated(self, text: str) -> re.Match[str] | None:
         """The words of a sentence that state it, as a fact."""
         match = self.said.search(text)
-        return match if match is not None and not self.hedged(text) else None
+        if match is None or self.hedged(text):
+            return None
+        rest = f"{text[: match.start()]} {text[match.end() :]}"
+        return match if not self.plain or says_no_more(rest) else None
 
     def hedged(self, text: str) -> bool:
         """Whether a sentence is no statement of fact, or is about something else."""
