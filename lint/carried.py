@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from trainlint.lint.cutting import cuts_graph
+from trainlint.lint.graph import inputs
 from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import Choice, Const, Expr, Obj, Seq, Value
 from trainlint.lint.mentions import walk
@@ -18,6 +20,7 @@ _FLOWS = frozenset({"+", "-", "*", "/", "minus", "plus"})
 _METHODS = frozenset({"mean", "sum", "clone", "squeeze", "view", "reshape", "to", "cpu", "scale"})
 
 _FEW = 16  # passes
+_DEEP = 8  # operations
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +72,11 @@ def _is_of(backward: Event, event: Event, value: Value) -> bool:
 
 def _terms(value: Value, depth: int = 0) -> Iterator[Value]:
     """A loss, and the losses that it is computed from by arithmetic."""
-    if depth > 8:
+    if depth > _DEEP or _is_count(value):
         return
     if isinstance(value, Expr) and value.op in _FLOWS:
         yield value
-        for part in value.parts:
+        for part in _summands(value):
             yield from _terms(part, depth + 1)
     elif isinstance(value, Choice):
         for option in value.options:
@@ -84,6 +87,32 @@ def _terms(value: Value, depth: int = 0) -> Iterator[Value]:
             yield from _terms(value.args[0], depth + 1)
     elif type(value) is Value and value.varies is None:
         yield value
+
+
+def _summands(value: Expr) -> tuple[Value, ...]:
+    """The parts that may be losses: of several factors, those that are no mere weights.
+
+    A factor of unknown origin beside a loss is a mask or a count as likely as a loss.
+    """
+    if value.op not in ("*", "/"):
+        return value.parts
+    factors = [part for part in value.parts if not _is_count(part)]
+    made = [part for part in factors if isinstance(part, (Obj, Expr))]
+    return tuple(made or factors[:1])
+
+
+def _is_count(value: Value, depth: int = 0) -> bool:
+    """Whether a value surely has no graph: a number, or made of comparisons and sizes alone."""
+    if isinstance(value, Const) or cuts_graph(value, is_loss=False):
+        return True
+    if isinstance(value, Choice):
+        return all(_is_count(option, depth + 1) for option in value.options)
+    if depth > _DEEP or not isinstance(value, (Expr, Obj)):
+        return False
+    if isinstance(value, Obj) and not (value.kind == "output" and value.qualname):
+        return False
+    parts = inputs(value)
+    return bool(parts) and all(_is_count(part, depth + 1) for part in parts)
 
 
 def _lives_on(event: Event, loop: Loop) -> bool:

@@ -9,8 +9,9 @@ import os
 import re
 from collections.abc import Iterator
 
-_ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "README.md",
-               "README.rst", "README")  # fmt: skip
+# What stands at the top of a project, and what stands in folders of it as well.
+_TOPS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+_PERHAPS_TOPS = ("requirements.txt", "README.md", "README.rst", "README")
 _MOST_FILES = 600
 _MOST_LEVELS = 6
 _SKIPPED = ("node_modules", "site-packages", "build", "dist")
@@ -62,12 +63,14 @@ def _matches_elsewhere(path: str, pattern: re.Pattern[str]) -> bool:
 
 def _root_of(path: str) -> str:
     """The nearest folder above a file that looks like a project's own; else the file's folder."""
-    folder = first = os.path.dirname(path)
-    for _ in range(_MOST_LEVELS):
-        if any(os.path.exists(os.path.join(folder, mark)) for mark in _ROOT_MARKS):
-            return folder
-        folder = os.path.dirname(folder)
-    return first
+    folders = [os.path.dirname(path)]
+    while len(folders) < _MOST_LEVELS:
+        folders.append(os.path.dirname(folders[-1]))
+    for marks in (_TOPS, _PERHAPS_TOPS):
+        for folder in folders:
+            if any(os.path.exists(os.path.join(folder, mark)) for mark in marks):
+                return folder
+    return folders[0]
 
 
 def _python_files(root: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
-from trainlint.lint.evaluation import batches_of
+from trainlint.lint.evaluation import batches_of, counts
 from trainlint.lint.graph import ancestors
 from trainlint.lint.lower.values import Bound, Expr, Obj, Value
 from trainlint.lint.model import Event, Loop, Script, Trace
@@ -77,8 +77,8 @@ def _summed_over(event: Event) -> Loop | None:
 
 
 def _is_data(loop: Loop) -> bool:
-    """Whether a loop takes batches from something, rather than counting."""
-    return not (isinstance(loop.over, Expr) and loop.over.op == "builtins.range")
+    """Whether a loop takes batches from something, rather than counting, or parts of a batch."""
+    return loop.kind == "for" and not counts(loop)
 
 
 def _counted(length: Value) -> Value | None:

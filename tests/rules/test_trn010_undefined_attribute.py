@@ -288,6 +288,20 @@ def test_another_file_sets_it(tmp_path: Path) -> None:
     assert_project(tmp_path, {"base.py": BASE.format(marker=""), "net.py": other})
 
 
+def test_another_folder_of_the_project_sets_it(tmp_path: Path) -> None:
+    other = """
+        import torch
+
+        def prepare(module, head):
+            module.head = head
+        """
+    files = {"src/models/base.py": BASE.format(marker=""), "src/prepare.py": other}
+    (tmp_path / "src" / "models").mkdir(parents=True)
+    (tmp_path / "src" / "models" / "README.md").touch()
+    (tmp_path / "pyproject.toml").touch()
+    assert_project(tmp_path, files)
+
+
 def test_found_where_other_classes_set_their_own(tmp_path: Path) -> None:
     other = """
         from torch import nn
