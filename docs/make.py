@@ -1,7 +1,8 @@
 """Writes the parts of the documentation that are made: `make docs`, or `python docs/make.py`.
 
 The README's output blocks are what the commands in them print, its table is made from the rules'
-own docstrings. A test holds that writing them again changes nothing but measured numbers.
+own docstrings, and so are the pages in `docs/rules/`. A test holds that writing them again changes
+nothing but measured numbers.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from pathlib import Path
 
 from trainlint.commands.manuals import rules_table
 from trainlint.registry import load_all
+from trainlint.reporters.manuals import index_page, page
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+RULES = ROOT / "docs" / "rules"
 
 
 def output_of(command: str) -> str:
@@ -74,5 +77,23 @@ def readme() -> str:
     return filled(text, "rules", rules_table(load_all()))
 
 
+def pages() -> dict[Path, str]:
+    """The pages of the rules and detectors, and their index, as they should be."""
+    entries = load_all()
+    made = {RULES / f"{entry.code}.md": page(entry) for entry in entries}
+    return {**made, RULES / "README.md": index_page(entries)}
+
+
+def write_pages() -> None:
+    """Write the pages, and take away those of rules that are gone."""
+    RULES.mkdir(exist_ok=True)
+    made = pages()
+    for path in set(RULES.glob("*.md")) - made.keys():
+        path.unlink()
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
+    write_pages()
     README.write_text(readme(), encoding="utf-8")

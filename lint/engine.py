@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from trainlint.finding import Finding, Location
-from trainlint.lint.files import discover, read_source
+from trainlint.lint.files import discover, read_source, shown_path
 from trainlint.lint.model import ModelError, Script
 from trainlint.lint.parse import check_syntax, parse
 from trainlint.lint.problem import Problem, Unreadable
@@ -70,13 +70,23 @@ def check_paths(
     selection: Selection,
     exclude: Sequence[str] = (),
     target_torch: str = OLDEST_TARGET,
+    stdin_filename: str | None = None,
 ) -> Checked:
-    """Check files, and the folders' files; a file that cannot be checked stops no other."""
-    return with_deep_stack(lambda: _check_paths(paths, selection, exclude, target_torch))
+    """Check files, and the folders' files; a file that cannot be checked stops no other.
+
+    What is read from standard input counts as the file `stdin_filename`, which need not be there.
+    """
+    return with_deep_stack(
+        lambda: _check_paths(paths, selection, exclude, target_torch, stdin_filename)
+    )
 
 
 def _check_paths(
-    paths: Sequence[str], selection: Selection, exclude: Sequence[str], target_torch: str
+    paths: Sequence[str],
+    selection: Selection,
+    exclude: Sequence[str],
+    target_torch: str,
+    stdin_filename: str | None,
 ) -> Checked:
     entries = [entry for entry in load(RULES) if entry in selection]
     checked, project = Checked(), Project()
@@ -87,13 +97,13 @@ def _check_paths(
             continue
         checked.files += 1
         try:
-            source = read_source(path)
+            source = read_source(path, stdin_filename)
             if path in named and source.kind == "python" and _TRAINING not in source.data:
                 check_syntax(source)  # in a folder, files without training are left to others
             findings = _check_source(source, entries, checked.problems, project, target_torch)
             checked.add(source, findings, project)
         except Unreadable as error:
-            checked.problems.append(Problem.of(str(path), error))
+            checked.problems.append(Problem.of(shown_path(path, stdin_filename), error))
     return checked
 
 

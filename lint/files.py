@@ -157,11 +157,24 @@ def _read_ignore(path: str, folder: str) -> tuple[_Ignore, ...]:
 # -- reading -----------------------------------------------------------------------------------
 
 
-def read_source(path: str) -> Source:
-    """Read a file, `-` for standard input; raises Unreadable."""
-    if path == STDIN:
-        return Source.of_bytes("<stdin>", sys.stdin.buffer.read())
-    return make_source(path, _read(path))
+def read_source(path: str, stdin_filename: str | None = None) -> Source:
+    """Read a file, `-` for standard input; raises Unreadable.
+
+    Standard input is a Python file, or of the kind that `stdin_filename` tells.
+    """
+    if path != STDIN:
+        return make_source(path, _read(path))
+    data = sys.stdin.buffer.read()
+    if stdin_filename is None:
+        return Source.of_bytes(shown_path(path), data)
+    return make_source(shown_path(path, stdin_filename), data)
+
+
+def shown_path(path: str, stdin_filename: str | None = None) -> str:
+    """What a path is called in what is told of it."""
+    if path != STDIN:
+        return path
+    return "<stdin>" if stdin_filename is None else os.path.normpath(stdin_filename)
 
 
 def make_source(path: str, data: bytes) -> Source:

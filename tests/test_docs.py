@@ -19,6 +19,19 @@ def test_the_table_of_rules_is_current() -> None:
     assert make.part(README, "rules") == rules_table(load_all()), "run `make docs`"
 
 
+def test_the_pages_of_the_rules_are_current() -> None:
+    made = make.pages()
+    assert set(make.RULES.glob("*.md")) == made.keys(), "run `make docs`"
+    for path, text in made.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run `make docs`"
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (make.RULES / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((\w+\.md)\)", index)
+    assert linked == [f"{entry.code}.md" for entry in load_all()]
+
+
 def test_the_readme_shows_what_check_prints() -> None:
     shown = make.part(README, "check-output")
     assert shown == make.block(shown), "run `make docs`"

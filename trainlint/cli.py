@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from trainlint._version import __version__
+from trainlint.reporters import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,9 +42,11 @@ def _shared(command: F) -> F:
                      help="Leave these codes out."),
         click.option("--config", type=click.Path(), metavar="FILE",
                      help="Read this pyproject.toml instead of the nearest one."),
-        click.option("--output-format", type=click.Choice(["text", "concise", "json"]),
+        click.option("--output-format", type=click.Choice(FORMATS),
                      default="text", show_default=True,
                      help="For people, in one line each, or for programs."),
+        click.option("-o", "--output-file", metavar="FILE",
+                     help="Write the report here, whole or not at all; - is standard output."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -86,6 +89,10 @@ def main() -> None:
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATHS]...")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
+@click.option("--stdin-filename", metavar="FILE",
+              help="The file that standard input stands for.")  # fmt: skip
+@click.option("--statistics", is_flag=True,
+              help="Say how often each code was found, not where.")  # fmt: skip
 @_shared
 def check(paths: tuple[str, ...], **options: Any) -> None:
     """Read scripts, notebooks, documents and folders, and say what is wrong in them.
@@ -95,7 +102,7 @@ def check(paths: tuple[str, ...], **options: Any) -> None:
     """
     from trainlint.commands.check import check_command
 
-    _end(check_command(paths or (os.curdir,), **options))
+    _end(check_command(_paths(paths, options["stdin_filename"]), **options))
 
 
 @main.command(cls=_RunCommand)
@@ -132,11 +139,13 @@ def run(script: str, arguments: tuple[str, ...], **options: Any) -> None:
 
 @main.command()
 @click.argument("code")
-def explain(code: str) -> None:
+@click.option("--output-format", type=click.Choice(["text", "json", "markdown"]), default="text",
+              show_default=True)  # fmt: skip
+def explain(code: str, output_format: str) -> None:
     """Explain a rule or detector, with an example of the mistake and of the mended code."""
     from trainlint.commands.manuals import explain_command
 
-    _end(explain_command(code))
+    _end(explain_command(code, output_format))
 
 
 @main.command()
@@ -147,6 +156,17 @@ def rules(output_format: str) -> None:
     from trainlint.commands.manuals import rules_command
 
     _end(rules_command(output_format))
+
+
+def _paths(paths: tuple[str, ...], stdin_filename: str | None) -> tuple[str, ...]:
+    """The working folder where nothing is named; standard input where only that is."""
+    if stdin_filename is None:
+        return paths or (os.curdir,)
+    if paths and "-" not in paths:
+        raise click.UsageError("--stdin-filename names what is read from `-`, and no path is `-`")
+    if not stdin_filename:
+        raise click.BadParameter("an empty name", param_hint="--stdin-filename")
+    return paths or ("-",)
 
 
 def _end(status: int) -> None:

@@ -24,6 +24,9 @@ import textwrap
 from dataclasses import dataclass
 
 _SECTION = re.compile(r"^(Bad|Good)(?: \((?P<title>[^)]*)\))?:\s*$")
+_CODE = re.compile(r"(`[^`]*`)")
+_SPECIAL = re.compile(r"[*<\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_SMALL = re.compile(r"(?:the|an?|it) ")
 _NOTE = re.compile(r"^(Fix safety|Source): ")
 
 
@@ -34,6 +37,16 @@ class Example:
     bad: bool
     title: str
     code: str
+
+    @property
+    def heading(self) -> str:
+        """`Bad` or `Good`, and the title if there is one."""
+        return ("Bad" if self.bad else "Good") + (f" ({self.title})" if self.title else "")
+
+    @property
+    def shown(self) -> str:
+        """The code for a reader, the markers of the tests taken out."""
+        return re.sub(r"\s*# (?:TRN|RUN)\d{3}\b.*", "", self.code).rstrip()
 
 
 @dataclass(frozen=True)
@@ -49,14 +62,34 @@ class Manual:
     def text(self) -> str:
         """The manual as plain text, the markers of the tests taken out."""
         parts = [self.summary, self.explanation]
-        notes = (("Fix safety", self.fix_safety), ("Source", self.source))
         for example in self.examples:
-            title = f" ({example.title})" if example.title else ""
-            code = re.sub(r"\s*# (?:TRN|RUN)\d{3}\b.*", "", example.code)
-            head = "Bad" if example.bad else "Good"
-            parts.append(f"{head}{title}:\n\n{textwrap.indent(code.rstrip(), '    ')}")
-        parts += [textwrap.fill(f"{name}: {note}", 100) for name, note in notes if note]
+            parts.append(f"{example.heading}:\n\n{textwrap.indent(example.shown, '    ')}")
+        parts += [textwrap.fill(f"{name}: {note}", 100) for name, note in self.notes]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+    def markdown(self, level: int = 2) -> str:
+        """The manual as Markdown, its examples under headings of a level."""
+        mark = "#" * level
+        parts = [_escaped(self.summary), _escaped(self.explanation)]
+        for example in self.examples:
+            parts.append(f"{mark} {example.heading}\n\n```python\n{example.shown}\n```")
+        for name, note in self.notes:
+            sentence = note[0].upper() + note[1:] if _SMALL.match(note) else note
+            parts.append(f"{mark} {name}\n\n{_escaped(textwrap.fill(sentence, 100))}")
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """What is said of the fix and of the source, where something is."""
+        notes = (("Fix safety", self.fix_safety), ("Source", self.source))
+        return [(name, note) for name, note in notes if note]
+
+
+def _escaped(text: str) -> str:
+    """Prose as Markdown: what stands in backticks stays, the rest means itself."""
+    pieces = _CODE.split(text)
+    pieces[::2] = [_SPECIAL.sub(r"\\\g<0>", piece) for piece in pieces[::2]]
+    return "".join(pieces)
 
 
 def parse_manual(doc: str | None, owner: str) -> Manual:

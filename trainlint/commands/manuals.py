@@ -7,17 +7,20 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from trainlint.commands.check import wants_color
+from trainlint.links import manual_url
 from trainlint.registry import Entry, load_all
+from trainlint.reporters.manuals import kind_of, manual_text, page
 from trainlint.selection import nearest
 
 
-def explain_command(code: str) -> int:
+def explain_command(code: str, output_format: str = "text") -> int:
     """Print one manual; by code, or by name."""
     entries = load_all()
     wanted = code.strip()
     for entry in entries:
         if wanted.upper() == entry.code or wanted.lower() == entry.name:
-            click.echo(_manual(entry), nl=False)
+            click.echo(_explained(entry, output_format), nl=False)
             return 0
     known = [name for entry in entries for name in (entry.code, entry.name)]
     near = nearest(wanted, known)
@@ -27,23 +30,17 @@ def explain_command(code: str) -> int:
     return 2
 
 
-def _manual(entry: Entry) -> str:
-    kind = "rule" if entry.code.startswith("TRN") else "detector"
-    facts = [entry.severity.value, kind, entry.area]
-    if kind == "rule":
-        facts.append(f"{entry.confidence.value} confidence")
-    if not entry.default:
-        facts.append("off by default")
-    if entry.confirms:
-        facts.append(f"confirms {', '.join(entry.confirms)}")
-    return f"{entry.code} {entry.name} ({'; '.join(facts)})\n\n{entry.manual.text()}"
+def _explained(entry: Entry, output_format: str) -> str:
+    if output_format == "json":
+        return json.dumps(_as_json(entry), indent=2, ensure_ascii=False) + "\n"
+    return page(entry) if output_format == "markdown" else manual_text(entry, color=wants_color())
 
 
 def rules_command(output_format: str) -> int:
     """Print all rules and detectors."""
     entries = load_all()
     if output_format == "json":
-        click.echo(json.dumps([_as_json(entry) for entry in entries], indent=2))
+        click.echo(json.dumps([_as_json(entry) for entry in entries], indent=2, ensure_ascii=False))
     elif output_format == "markdown":
         click.echo(rules_table(entries), nl=False)
     else:
@@ -52,15 +49,25 @@ def rules_command(output_format: str) -> int:
 
 
 def _as_json(entry: Entry) -> dict[str, object]:
+    manual = entry.manual
     return {
         "code": entry.code,
         "name": entry.name,
+        "kind": kind_of(entry),
         "severity": entry.severity.value,
         "confidence": entry.confidence.value,
         "default": entry.default,
         "area": entry.area,
-        "summary": entry.manual.summary,
+        "summary": manual.summary,
+        "explanation": manual.explanation,
+        "examples": [
+            {"bad": example.bad, "title": example.title, "code": f"{example.shown}\n"}
+            for example in manual.examples
+        ],
+        "fix_safety": manual.fix_safety or None,
+        "source": manual.source or None,
         "confirms": list(entry.confirms),
+        "url": manual_url(entry.code),
     }
 
 

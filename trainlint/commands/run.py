@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import click
 
 from trainlint.commands.check import exit_code, wants_color
 from trainlint.commands.observing import Observed, Observer
@@ -19,8 +16,11 @@ from trainlint.lint.files import read_source
 from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.source import Source
 from trainlint.pairing import pair
-from trainlint.reporters.json import to_json
-from trainlint.reporters.text import render_concise, render_problem, render_text, summary_line
+from trainlint.reporters import HUMAN
+from trainlint.reporters.formats import render
+from trainlint.reporters.output import STDOUT, Rendered, prepare, publish
+from trainlint.reporters.report import Report
+from trainlint.reporters.text import render_concise, render_text, summary_line
 from trainlint.runtime_checks.board import BoardError, write_board
 from trainlint.runtime_checks.detection import Judgement, judge
 from trainlint.runtime_checks.export import to_json as run_to_json
@@ -46,8 +46,10 @@ def run_command(
     ignore: Sequence[str],
     config: str | None,
     output_format: str,
+    output_file: str | None = None,
 ) -> int:
     """Read the script, watch it run, join the two, report."""
+    prepare(output_file)
     settings = load_settings(script, config, select, ignore)
     _refuse_what_cannot_run(script)
     for trial in trials:
@@ -55,7 +57,9 @@ def run_command(
     checked = check_paths([script], settings.selection, (), settings.target_torch)
     options = Options(max_steps, max_seconds, device, whole_passes=whole_passes)
     with tempfile.TemporaryDirectory(prefix="trainlint-") as folder:
-        observer = Observer(script, arguments, options, Path(folder), output_format == "json")
+        observer = Observer(
+            script, arguments, options, Path(folder), _takes_stdout(output_format, output_file)
+        )
         observed = observer.observe(trials)
         judgement = judge(observed.run)
         sources = dict(checked.sources)
@@ -63,13 +67,23 @@ def run_command(
         findings = _told([one for one in joined if settings.wanted(one)], sources)
         problems = [*checked.problems, *_log(log_dir, observed, findings)]
     judgement = replace(judgement, findings=tuple(f for f in findings if f.code[:3] == "RUN"))
-    if output_format == "json":
-        run = run_to_json(observed.run, judgement, observed.trials, observed.not_run)
-        click.echo(json.dumps(to_json(findings, problems, run), indent=2, ensure_ascii=False))
+    color = wants_color(output_file)
+    if output_format in HUMAN:
+        text = _report(observed, judgement, findings, sources, output_format == "concise", color)
+        last = "\n" + _last_line(observed, judgement, findings, problems) + "\n"
+        rendered = Rendered(text, last, human=True)
     else:
-        concise = output_format == "concise"
-        _print_report(observed, judgement, findings, sources, problems, concise=concise)
+        run = run_to_json(observed.run, judgement, observed.trials, observed.not_run)
+        rendered = Rendered(
+            render(Report(findings, problems, sources, checked.files, run), output_format)
+        )
+    publish(rendered, problems, output_file, color=color)
     return _exit_code(observed, judgement, findings, problems)
+
+
+def _takes_stdout(output_format: str, output_file: str | None) -> bool:
+    """Whether standard output is a program's, so that the script's own goes elsewhere."""
+    return output_format not in HUMAN and output_file in (None, STDOUT)
 
 
 def _refuse_what_cannot_run(script: str) -> None:
@@ -117,25 +131,20 @@ def _log(log_dir: Path | None, observed: Observed, findings: Sequence[Finding]) 
     return []
 
 
-def _print_report(
+def _report(
     observed: Observed,
     judgement: Judgement,
     findings: Sequence[Finding],
     sources: dict[str, Source],
-    problems: Sequence[Problem],
-    *,
     concise: bool,
-) -> None:
-    color = wants_color()
+    color: bool,
+) -> str:
     text = render_concise(findings) if concise else render_text(findings, sources, color=color)
     shown = None if concise else judgement
     report = render_report(
         observed.run, shown, text, observed.trials, observed.not_run, color=color
     )
-    click.echo("\n" + report, nl=False, color=color)
-    for problem in problems:
-        click.echo(render_problem(problem), err=True)
-    click.echo("\n" + _last_line(observed, judgement, findings, problems))
+    return "\n" + report
 
 
 def _last_line(

@@ -1,8 +1,9 @@
-"""Findings for programs: one JSON object, described in docs/json.md."""
+"""Findings for programs: one JSON object, or one a line, described in docs/json.md."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Iterable
 from enum import Enum
@@ -20,6 +21,7 @@ from trainlint.finding import (
     Verdict,
 )
 from trainlint.lint.problem import Problem
+from trainlint.reporters.report import Report
 
 FORMAT = 1
 
@@ -31,12 +33,29 @@ def to_json(
     result: dict[str, Any] = {
         "format": FORMAT,
         "tool": {"name": "trainlint", "version": __version__},
-        "findings": [_plain(finding) for finding in findings],
-        "problems": [_plain(problem) for problem in problems],
+        "findings": [plain(finding) for finding in findings],
+        "problems": [plain(problem) for problem in problems],
     }
     if run is not None:
         result["run"] = run
     return result
+
+
+def json_lines(report: Report) -> str:
+    """The same a line at a time; `type` tells what each describes, and the last one ends it."""
+    lines: list[dict[str, Any]] = [{"type": "finding", **plain(one)} for one in report.findings]
+    lines += [{"type": "problem", **plain(one)} for one in report.problems]
+    if report.run is not None:
+        lines.append({"type": "run", **report.run})
+    lines.append({
+        "type": "summary",
+        "format": FORMAT,
+        "tool": {"name": "trainlint", "version": __version__},
+        "files": report.files,
+        "findings": len(report.findings),
+        "problems": len(report.problems),
+    })  # fmt: skip
+    return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
 
 
 def finding_from_json(data: dict[str, Any]) -> Finding:
@@ -60,14 +79,14 @@ def finding_from_json(data: dict[str, Any]) -> Finding:
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Dataclasses, enums and tuples as what JSON has; non-finite numbers as strings."""
     if dataclasses.is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+        return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (tuple, list)):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

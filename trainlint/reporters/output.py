@@ -1,0 +1,78 @@
+"""Where a report goes: standard output, or a file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import click
+
+from trainlint.atomic import write_atomically
+from trainlint.lint.problem import Problem
+from trainlint.reporters.text import render_problem
+
+STDOUT = "-"
+
+
+class OutputError(click.ClickException):
+    """The report cannot be written."""
+
+    exit_code = 2
+
+    def show(self, file: object = None) -> None:
+        """Print the message, as it is."""
+        click.echo(self.message, err=True)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A report's text: its body, and for people a last line, which follows the problems."""
+
+    body: str
+    last: str = ""
+    human: bool = False
+
+
+def prepare(output_file: str | None) -> None:
+    """Refuse a file that could not be written, before anything is checked; make its folder."""
+    if output_file is None or output_file == STDOUT:
+        return
+    target = os.path.realpath(output_file)
+    if os.path.isdir(target) or not output_file:
+        raise _refusal(output_file, "is a folder" if output_file else "is empty")
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+    except OSError as error:
+        raise _refusal(output_file, (error.strerror or str(error)).lower()) from None
+
+
+def publish(
+    rendered: Rendered, problems: Iterable[Problem], output_file: str | None, *, color: bool
+) -> None:
+    """Print the report, or write it; problems go to standard error unless the report has them.
+
+    Beside a file they go there in any case: nobody looks into a file to learn why a check failed.
+    """
+    told = _encodable("".join(f"{render_problem(problem)}\n" for problem in problems))
+    body, last = _encodable(rendered.body), _encodable(rendered.last)
+    if output_file is None or output_file == STDOUT:
+        click.echo(body, nl=False, color=color)
+        click.echo(told if rendered.human else "", nl=False, err=True)
+        click.echo(last, nl=False, color=color)
+        return
+    text = body + (told if rendered.human else "") + last
+    click.echo(told, nl=False, err=True)
+    try:
+        write_atomically(output_file, text.encode("utf-8"))
+    except OSError as error:
+        raise _refusal(output_file, (error.strerror or str(error)).lower()) from None
+
+
+def _encodable(text: str) -> str:
+    """The names of files that are no text, in the way in which JSON writes them too."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _refusal(path: str, why: str) -> OutputError:
+    return OutputError(f"error: --output-file {path}: {why}\n  help: name a file, or - for stdout")
