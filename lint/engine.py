@@ -108,12 +108,18 @@ def _check_paths(
 
 
 def check_source(
-    source: Source, selection: Selection, target_torch: str = OLDEST_TARGET
+    source: Source,
+    selection: Selection,
+    target_torch: str = OLDEST_TARGET,
+    project: Project | None = None,
 ) -> list[Finding]:
-    """The findings of one source, in reading order; raises Unreadable."""
+    """The findings of one source, in reading order; raises Unreadable.
+
+    Without a project, the files that it imports are not looked at.
+    """
     entries = [entry for entry in load(RULES) if entry in selection]
     problems: list[Problem] = []
-    findings = _check_source(source, entries, problems, None, target_torch)
+    findings = _check_source(source, entries, problems, project, target_torch)
     if problems:
         raise Unreadable(problems[0].message, problems[0].hint)
     return sorted(findings, key=lambda finding: finding.sort_key)
