@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from trainlint.commands.configuration import schema_text
 from trainlint.commands.manuals import rules_table
 from trainlint.registry import load_all
 from trainlint.reporters.manuals import index_page, page
@@ -20,6 +21,7 @@ from trainlint.reporters.manuals import index_page, page
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 RULES = ROOT / "docs" / "rules"
+SCHEMA = ROOT / "docs" / "trainlint.schema.json"
 
 
 def output_of(command: str) -> str:
@@ -96,4 +98,5 @@ def write_pages() -> None:
 
 if __name__ == "__main__":
     write_pages()
+    SCHEMA.write_text(schema_text(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")

@@ -19,7 +19,7 @@ from trainlint.lint.rule import apply_rule
 from trainlint.lint.source import Source
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.registry import RULES, Entry, load
-from trainlint.selection import Selection
+from trainlint.selection import Scope, Scopes, Selection
 
 T = TypeVar("T")
 
@@ -71,40 +71,47 @@ def check_paths(
     exclude: Sequence[str] = (),
     target_torch: str = OLDEST_TARGET,
     stdin_filename: str | None = None,
+    scopes: Scopes | None = None,
 ) -> Checked:
     """Check files, and the folders' files; a file that cannot be checked stops no other.
 
     What is read from standard input counts as the file `stdin_filename`, which need not be there.
+    With `scopes`, each file is asked what its own configuration wants.
     """
-    return with_deep_stack(
-        lambda: _check_paths(paths, selection, exclude, target_torch, stdin_filename)
-    )
+    everywhere = Scope(selection, target_torch)
+    return with_deep_stack(lambda: _check_paths(paths, everywhere, exclude, stdin_filename, scopes))
 
 
 def _check_paths(
     paths: Sequence[str],
-    selection: Selection,
+    everywhere: Scope,
     exclude: Sequence[str],
-    target_torch: str,
     stdin_filename: str | None,
+    scopes: Scopes | None,
 ) -> Checked:
-    entries = [entry for entry in load(RULES) if entry in selection]
     checked, project = Checked(), Project()
     named = {os.path.normpath(path) for path in paths}
-    for path in discover(paths, exclude):
+    for path in discover(paths, exclude, scopes):
         if isinstance(path, Problem):
             checked.problems.append(path)
             continue
         checked.files += 1
+        scope = everywhere if scopes is None else scopes.scope(shown_path(path, stdin_filename))
+        entries = _entries_of(scope.selection)
         try:
             source = read_source(path, stdin_filename)
             if path in named and source.kind == "python" and _TRAINING not in source.data:
                 check_syntax(source)  # in a folder, files without training are left to others
-            findings = _check_source(source, entries, checked.problems, project, target_torch)
+            target = scope.target_torch
+            findings = _check_source(source, entries, checked.problems, project, target)
             checked.add(source, findings, project)
         except Unreadable as error:
             checked.problems.append(Problem.of(shown_path(path, stdin_filename), error))
     return checked
+
+
+def _entries_of(selection: Selection) -> list[Entry]:
+    return [entry for entry in load(RULES) if entry in selection]
 
 
 def check_source(
@@ -117,7 +124,7 @@ def check_source(
 
     Without a project, the files that it imports are not looked at.
     """
-    entries = [entry for entry in load(RULES) if entry in selection]
+    entries = _entries_of(selection)
     problems: list[Problem] = []
     findings = _check_source(source, entries, problems, project, target_torch)
     if problems:

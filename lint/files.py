@@ -14,6 +14,7 @@ from pathspec import GitIgnoreSpec
 
 from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.source import Source
+from trainlint.selection import Scopes
 
 STDIN = "-"
 
@@ -31,18 +32,23 @@ _SKIPPED = frozenset(
 # -- discovery ---------------------------------------------------------------------------------
 
 
-def discover(paths: Sequence[str], exclude: Sequence[str] = ()) -> Iterator[str | Problem]:
-    """The files to read, each once, in a stable order; what is named is always taken.
+def discover(
+    paths: Sequence[str], exclude: Sequence[str] = (), scopes: Scopes | None = None
+) -> Iterator[str | Problem]:
+    """The files to read, each once, in a stable order; what is named is taken.
 
     Folders are searched for Python files, notebooks, Markdown and reST, but for what git ignores
-    and what the patterns of `exclude` (as in .gitignore, from the working folder) match.
+    and what the patterns of `exclude` (as in .gitignore, from the working folder) or the
+    configuration match. Where `scopes` forces it, these leave out what is named, too.
     """
-    search = _Search(GitIgnoreSpec.from_lines(exclude))
+    search = _Search(GitIgnoreSpec.from_lines(exclude), scopes)
     for path in paths:
         if not path:
             yield Problem("''", "an empty path")
         elif path == STDIN:
             yield path
+        elif scopes is not None and scopes.forces(path) and search.is_excluded(path):
+            continue
         elif os.path.isdir(path):
             yield from search.folder(path)
         elif search.is_new(path):
@@ -63,8 +69,9 @@ class _Ignore:
 
 
 class _Search:
-    def __init__(self, exclude: GitIgnoreSpec) -> None:
+    def __init__(self, exclude: GitIgnoreSpec, scopes: Scopes | None) -> None:
         self._seen: set[str] = set()
+        self._scopes = scopes
         self._exclude = _Ignore(os.getcwd(), exclude)
 
     def is_new(self, path: str) -> bool:
@@ -105,9 +112,28 @@ class _Search:
             elif not self._is_left_out(path, ignores, False) and self.is_new(path):
                 yield path
 
+    def is_excluded(self, path: str) -> bool:
+        """Whether the patterns of the user speak against a path, or against a folder above it."""
+        path, is_folder = os.path.normpath(path), os.path.isdir(path)
+        while path not in ("", os.curdir, os.pardir, os.path.dirname(path)):
+            if self._excludes(path, is_folder):
+                return True
+            path, is_folder = os.path.dirname(path), True
+        return False
+
+    def _excludes(self, path: str, is_folder: bool) -> bool | None:
+        """What the command line says of a path, and else what its configuration does."""
+        said = self._exclude.says(path, is_folder)
+        if said is None and self._scopes is not None:
+            return self._scopes.leaves_out(path, is_folder)
+        return said
+
     def _is_left_out(self, path: str, ignores: tuple[_Ignore, ...], is_folder: bool) -> bool:
+        said = self._excludes(path, is_folder)
+        if said is not None:
+            return said
         # The pattern that stands nearest decides, as in git.
-        for ignore in (self._exclude, *reversed(ignores)):
+        for ignore in reversed(ignores):
             said = ignore.says(path, is_folder)
             if said is not None:
                 return said

@@ -40,8 +40,13 @@ def _shared(command: F) -> F:
                      help="Report only these codes, or codes that begin so (TRN2); ALL for all."),
         click.option("--ignore", multiple=True, metavar=CODES, callback=_split,
                      help="Leave these codes out."),
+        click.option("--extend-select", multiple=True, metavar=CODES, callback=_split,
+                     help="Report these codes as well."),
+        click.option("--target-torch", metavar="RELEASE",
+                     help="The oldest torch that the scripts must run on, such as 2.4."),
         click.option("--config", type=click.Path(), metavar="FILE",
-                     help="Read this pyproject.toml instead of the nearest one."),
+                     help="Read this pyproject.toml or trainlint.toml instead of the nearest one."),
+        click.option("--isolated", is_flag=True, help="Read no configuration file."),
         click.option("--output-format", type=click.Choice(FORMATS),
                      default="text", show_default=True,
                      help="For people, in one line each, or for programs."),
@@ -88,11 +93,14 @@ def main() -> None:
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATHS]...")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
 @click.option("--stdin-filename", metavar="FILE",
               help="The file that standard input stands for.")  # fmt: skip
 @click.option("--statistics", is_flag=True,
               help="Say how often each code was found, not where.")  # fmt: skip
+@click.option("--exclude", "--extend-exclude", multiple=True, metavar="PATTERN",
+              help="Leave out what matches.")  # fmt: skip
+@click.option("--force-exclude", is_flag=True,
+              help="Leave out what is excluded even where it is named.")  # fmt: skip
 @_shared
 def check(paths: tuple[str, ...], **options: Any) -> None:
     """Read scripts, notebooks, documents and folders, and say what is wrong in them.
@@ -156,6 +164,18 @@ def rules(output_format: str) -> None:
     from trainlint.commands.manuals import rules_command
 
     _end(rules_command(output_format))
+
+
+@main.command()
+@click.argument("path", type=click.Path(), default=os.curdir)
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a configuration instead.")
+@click.option("--config", type=click.Path(), metavar="FILE",
+              help="Read this file instead of the nearest one.")  # fmt: skip
+def config(path: str, schema: bool, config: str | None) -> None:
+    """Show the settings that count for PATH, and the file that they are from."""
+    from trainlint.commands.configuration import config_command
+
+    _end(config_command(path, config, schema=schema))
 
 
 def _paths(paths: tuple[str, ...], stdin_filename: str | None) -> tuple[str, ...]:

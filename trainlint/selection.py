@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from trainlint.registry import Entry
 
@@ -41,13 +42,14 @@ def nearest(wanted: str, known: Sequence[str]) -> str | None:
 class Selection:
     """The codes that a user asked for.
 
-    Without `select`, the defaults count. Of two selectors that match one code, the longer one
-    decides; of the same length, ignoring wins.
+    Without `select`, the defaults count; `extend` adds to either. Of two selectors that match one
+    code, the longer one decides; of the same length, ignoring wins.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # codes that the configuration switches on by what it tells
+    extend: tuple[str, ...] = ()
 
     def __contains__(self, entry: object) -> bool:
         if not isinstance(entry, Entry):
@@ -55,10 +57,31 @@ class Selection:
         chosen = _longest(self.select, entry.code)
         if not self.select:
             chosen = 0 if entry.default or entry.code in self.also else -1
-        return chosen > _longest(self.ignore, entry.code)
+        return max(chosen, _longest(self.extend, entry.code)) > _longest(self.ignore, entry.code)
 
 
 def _longest(selectors: Sequence[str], code: str) -> int:
     """Length of the longest selector that matches, -1 for none; ALL counts as the shortest."""
     lengths = [0 if s == "ALL" else len(s) for s in selectors if _matches(s, code)]
     return max(lengths, default=-1)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is asked of one file."""
+
+    selection: Selection
+    target_torch: str
+
+
+class Scopes(Protocol):
+    """What is asked of which file, where that differs: by the configuration nearest to each."""
+
+    def scope(self, path: str) -> Scope:
+        """What is asked of a file."""
+
+    def leaves_out(self, path: str, is_folder: bool) -> bool | None:
+        """Whether a file or folder is not to be searched; None where nothing is said of it."""
+
+    def forces(self, path: str) -> bool:
+        """Whether `leaves_out` counts for a file that is named, too."""

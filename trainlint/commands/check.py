@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from trainlint.commands.settings import SettingsError, load_settings
 from trainlint.lint.engine import check_paths
@@ -30,22 +32,24 @@ def check_command(
     output_file: str | None = None,
     statistics: bool = False,
     stdin_filename: str | None = None,
+    **more: Any,
 ) -> int:
-    """Check, report, and say how it ended as an exit code."""
+    """Check, report, and say how it ended as an exit code; `more` are further settings."""
     if statistics:
         _refuse_statistics_as(output_format)
     prepare(output_file)
     start = stdin_filename if stdin_filename and paths[0] == STDIN else paths[0]
-    settings = load_settings(start, config, select, ignore, exclude)
-    if not any(entry in settings.selection for entry in load(RULES)):
+    settings = load_settings(start, config, select, ignore, exclude, **more)
+    asked = replace(settings.selection, ignore=())
+    if not any(entry in asked for entry in load(RULES)):
         raise SettingsError(
             "error: none of these codes is a rule of `check`\n"
             "  help: RUN codes are of detectors, which `trainlint run` asks"
         )
     checked = check_paths(
-        paths, settings.selection, settings.exclude, settings.target_torch, stdin_filename
+        paths, settings.selection, settings.exclude, settings.target_torch, stdin_filename, settings
     )
-    findings = [finding for finding in checked.findings if settings.wanted(finding)]
+    findings = settings.apply(checked.findings)
     findings = suppress(findings, checked.sources)
     report = Report(findings, checked.problems, checked.sources, checked.files)
     color = wants_color(output_file)

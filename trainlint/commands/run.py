@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from trainlint.commands.check import exit_code, wants_color
 from trainlint.commands.observing import Observed, Observer
@@ -22,7 +23,7 @@ from trainlint.reporters.output import STDOUT, Rendered, prepare, publish
 from trainlint.reporters.report import Report
 from trainlint.reporters.text import render_concise, render_text, summary_line
 from trainlint.runtime_checks.board import BoardError, write_board
-from trainlint.runtime_checks.detection import Judgement, judge
+from trainlint.runtime_checks.detection import Judgement, Thresholds, judge
 from trainlint.runtime_checks.export import to_json as run_to_json
 from trainlint.runtime_checks.report import render_report
 from trainlint.runtime_checks.runner import Options
@@ -47,24 +48,25 @@ def run_command(
     config: str | None,
     output_format: str,
     output_file: str | None = None,
+    **more: Any,
 ) -> int:
     """Read the script, watch it run, join the two, report."""
     prepare(output_file)
-    settings = load_settings(script, config, select, ignore)
+    settings = load_settings(script, config, select, ignore, **more)
     _refuse_what_cannot_run(script)
     for trial in trials:
         _parse_or_refuse(trial)
-    checked = check_paths([script], settings.selection, (), settings.target_torch)
+    checked = check_paths([script], settings.selection, (), settings.target_torch, scopes=settings)
     options = Options(max_steps, max_seconds, device, whole_passes=whole_passes)
     with tempfile.TemporaryDirectory(prefix="trainlint-") as folder:
         observer = Observer(
             script, arguments, options, Path(folder), _takes_stdout(output_format, output_file)
         )
         observed = observer.observe(trials)
-        judgement = judge(observed.run)
+        judgement = judge(observed.run, replace(Thresholds(), **settings.thresholds))
         sources = dict(checked.sources)
         joined = pair(checked.findings, judgement, observed.run, script)
-        findings = _told([one for one in joined if settings.wanted(one)], sources)
+        findings = _told(settings.apply(joined), sources)
         problems = [*checked.problems, *_log(log_dir, observed, findings)]
     judgement = replace(judgement, findings=tuple(f for f in findings if f.code[:3] == "RUN"))
     color = wants_color(output_file)
