@@ -82,6 +82,12 @@ def test_a_broken_configuration_is_one_message(folder: Path) -> None:
     assert line.startswith("x.py:1:1: TRN999")
     assert "selekt" in line
     assert "Traceback" not in done.stderr
+    assert flake8(folder, "x.py", select="TRN999").stdout == done.stdout
+
+
+def test_an_unknown_code_is_told(folder: Path) -> None:
+    done = flake8(folder, "x.py", "--extend-select=TRN998", select="")
+    assert "x.py:1:1: TRN999 error: unknown code 'TRN998'" in done.stdout
 
 
 def test_a_rule_that_is_off_is_switched_on_by_its_code(folder: Path) -> None:

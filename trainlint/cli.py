@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from trainlint._version import __version__
 from trainlint.reporters import FORMATS
@@ -26,6 +27,17 @@ def _split(context: click.Context, option: click.Parameter, value: Sequence[str]
     return [code.strip() for part in value for code in part.split(",") if code.strip()]
 
 
+def _codes(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The codes that a shell offers, each with what it stands for."""
+    from trainlint.registry import load_all
+
+    begun = incomplete.upper()
+    entries = [entry for entry in load_all() if entry.code.startswith(begun)]
+    return [CompletionItem(entry.code, help=entry.manual.summary) for entry in entries]
+
+
 def _number(context: click.Context, option: click.Parameter, value: float) -> float:
     """No bound holds for NaN, which compares with nothing."""
     if math.isnan(value):
@@ -37,10 +49,13 @@ def _shared(command: F) -> F:
     """The options that `check` and `run` have in common."""
     options = [
         click.option("--select", multiple=True, metavar=CODES, callback=_split,
+                     shell_complete=_codes,
                      help="Report only these codes, or codes that begin so (TRN2); ALL for all."),
         click.option("--ignore", multiple=True, metavar=CODES, callback=_split,
+                     shell_complete=_codes,
                      help="Leave these codes out."),
         click.option("--extend-select", multiple=True, metavar=CODES, callback=_split,
+                     shell_complete=_codes,
                      help="Report these codes as well."),
         click.option("--target-torch", metavar="RELEASE",
                      help="The oldest torch that the scripts must run on, such as 2.4."),
@@ -146,7 +161,7 @@ def run(script: str, arguments: tuple[str, ...], **options: Any) -> None:
 
 
 @main.command()
-@click.argument("code")
+@click.argument("code", shell_complete=_codes)
 @click.option("--output-format", type=click.Choice(["text", "json", "markdown"]), default="text",
               show_default=True)  # fmt: skip
 def explain(code: str, output_format: str) -> None:

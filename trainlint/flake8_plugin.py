@@ -8,8 +8,8 @@ its whole code in flake8's `select` or `extend-select`.
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from trainlint.commands.settings import Settings
     from trainlint.finding import Finding
     from trainlint.lint.project import Project
-    from trainlint.lint.source import Source
 
 # Line from 1, column from 0, text that begins with the code, and what flake8 has no use for.
 Told = tuple[int, int, str, type]
@@ -43,7 +42,8 @@ class Checker:
     def parse_options(cls, options: Any) -> None:
         """Take the codes that flake8 was told to report; it calls this before any file."""
         listed = [code for name in _LISTS for code in getattr(options, name, None) or ()]
-        cls.named = tuple(code for code in listed if code.startswith("TRN") and len(code) == 6)
+        whole = (code for code in listed if code.startswith("TRN") and len(code) == 6)
+        cls.named = tuple(code for code in whole if code != _NOT_CHECKED)
 
     def run(self) -> Iterator[Told]:
         """The findings in this file, as flake8 wants them."""
@@ -68,31 +68,26 @@ class Checker:
         from trainlint.lint.source import Source
         from trainlint.suppress import suppress
 
-        settings = _settings(self._filename, self.named)
+        settings = _settings(self.named)
+        scope = settings.scope(self._filename)
         data = self._text.encode("utf-8", "surrogateescape")
         source = Source(self._filename, "python", data, self._text, self._text)
 
         def check() -> list[Finding]:
-            project = _project()
-            return check_source(source, settings.selection, settings.target_torch, project)
+            return check_source(source, scope.selection, scope.target_torch, _project())
 
+        found = settings.apply(with_deep_stack(check))
         # One that lies in a file which this one imports cannot be told of here.
-        return suppress(_of_file(with_deep_stack(check), source, settings), {source.path: source})
+        here = [finding for finding in found if finding.location.path == source.path]
+        return suppress(here, {source.path: source})
 
 
-def _of_file(findings: list[Finding], source: Source, settings: Settings) -> list[Finding]:
-    here = [finding for finding in findings if finding.location.path == source.path]
-    return [finding for finding in here if settings.wanted(finding)]
-
-
-@lru_cache(maxsize=64)
-def _settings(filename: str, named: tuple[str, ...]) -> Settings:
+@lru_cache(maxsize=1)
+def _settings(named: tuple[str, ...]) -> Settings:
+    """One for all files of a process: it remembers each folder's configuration."""
     from trainlint.commands.settings import load_settings
 
-    settings = load_settings(filename, None, (), ())
-    found = settings.selection
-    select = (*found.select, *named) if found.select else ()
-    return replace(settings, selection=replace(found, select=select, also=(*found.also, *named)))
+    return load_settings(os.curdir, None, (), (), extend_select=named)
 
 
 @lru_cache(maxsize=1)
