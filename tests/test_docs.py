@@ -11,6 +11,7 @@ from command import FIXTURES, ROOT, trainlint
 
 from trainlint.commands.manuals import rules_table
 from trainlint.registry import load_all
+from trainlint.reporters import FORMATS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -55,9 +56,13 @@ def test_the_readme_opens_with_demo_and_test() -> None:
     assert README.index("make test") < 120
 
 
-def test_every_key_of_the_json_is_described(tmp_path: Path) -> None:
+def _described() -> set[str]:
     text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
-    described = {name for code in re.findall(r"`([^`]+)`", text) for name in code.split(", ")}
+    return {name for code in re.findall(r"`([^`]+)`", text) for name in code.split(", ")}
+
+
+def test_every_key_of_the_json_is_described(tmp_path: Path) -> None:
+    described = _described()
     done = trainlint("run", FIXTURES / "exploding.py", "--output-format", "json",
                      "--trial", "clip-norm=1.0")  # fmt: skip
     result = json.loads(done.stdout)
@@ -72,3 +77,23 @@ def test_every_key_of_the_json_is_described(tmp_path: Path) -> None:
     fix = checked["findings"][0]["fix"]
     keys |= set(fix) | set(fix["edits"][0]) | set(checked["problems"][0])
     assert keys <= described
+
+
+def test_every_key_of_the_other_jsons_is_described() -> None:
+    described = _described()
+    listed = json.loads(trainlint("rules", "--output-format", "json").stdout)
+    explained = json.loads(trainlint("explain", "TRN201", "--output-format", "json").stdout)
+    assert explained in listed
+    assert {entry["code"] for entry in listed} == {entry.code for entry in load_all()}
+    keys = set(explained) | set(explained["examples"][0])
+    told = trainlint("check", FIXTURES, "--statistics", "--output-format", "json").stdout
+    counted = json.loads(told)
+    keys |= set(counted) | set(counted["statistics"][0])
+    lines = trainlint("check", FIXTURES, "--output-format", "jsonl").stdout.splitlines()
+    for line in (json.loads(line) for line in lines):
+        keys |= {*line, line["type"]}
+    assert keys <= described
+
+
+def test_every_format_is_described() -> None:
+    assert set(FORMATS) <= _described()
