@@ -114,6 +114,12 @@ def main() -> None:
               help="Say how often each code was found, not where.")  # fmt: skip
 @click.option("--exclude", "--extend-exclude", multiple=True, metavar="PATTERN",
               help="Leave out what matches.")  # fmt: skip
+@click.option("--baseline", type=click.Path(), metavar="FILE",
+              help="Leave out the findings that this baseline holds.")  # fmt: skip
+@click.option("--write-baseline", type=click.Path(), metavar="FILE",
+              help="Write a baseline of all that is found, and report nothing.")  # fmt: skip
+@click.option("--since", metavar="REV",
+              help="Report only what stands on lines changed since this git revision.")  # fmt: skip
 @click.option("--force-exclude", is_flag=True,
               help="Leave out what is excluded even where it is named.")  # fmt: skip
 @_shared

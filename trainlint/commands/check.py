@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from trainlint.commands.narrowing import narrowing, save_baseline
 from trainlint.commands.settings import SettingsError, load_settings
 from trainlint.lint.engine import check_paths
 from trainlint.lint.files import STDIN
@@ -32,6 +33,9 @@ def check_command(
     output_file: str | None = None,
     statistics: bool = False,
     stdin_filename: str | None = None,
+    baseline: str | None = None,
+    write_baseline: str | None = None,
+    since: str | None = None,
     **more: Any,
 ) -> int:
     """Check, report, and say how it ended as an exit code; `more` are further settings."""
@@ -46,11 +50,17 @@ def check_command(
             "error: none of these codes is a rule of `check`\n"
             "  help: RUN codes are of detectors, which `trainlint run` asks"
         )
+    narrow = narrowing(paths, settings, baseline, since)
     checked = check_paths(
         paths, settings.selection, settings.exclude, settings.target_torch, stdin_filename, settings
     )
     findings = settings.apply(checked.findings)
     findings = suppress(findings, checked.sources)
+    if write_baseline is not None:
+        save_baseline(write_baseline, findings, checked)
+        return exit_code(False, bool(checked.problems))
+    narrow.tell_stale(findings, checked)
+    findings = narrow.keep(findings, checked)
     report = Report(findings, checked.problems, checked.sources, checked.files)
     color = wants_color(output_file)
     if statistics:
