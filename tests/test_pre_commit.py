@@ -45,34 +45,67 @@ def hook(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, _git(folder, "rev-parse", "HEAD").stdout.strip()
 
 
-def test_a_broken_script_is_refused_and_a_mended_one_taken(
-    hook: tuple[Path, str], tmp_path: Path
-) -> None:
-    repository, revision = hook
-    work, home = tmp_path / "work", tmp_path / "home"
-    work.mkdir()
-    _git(work, "init", "--quiet")
-    (work / ".pre-commit-config.yaml").write_text(
-        f"repos:\n- repo: {repository.as_uri()}\n  rev: {revision}\n  hooks:\n  - id: trainlint\n"
-    )
-    installed = subprocess.run(
-        [sys.executable, "-m", "pre_commit", "install"],
-        cwd=work, env={**os.environ, "PRE_COMMIT_HOME": str(home)},
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pre-commit keeps the hooks' environment, made once."""
+    return tmp_path_factory.mktemp("home")
+
+
+class Work:
+    """A repository in which one of the hooks is installed."""
+
+    def __init__(self, folder: Path, home: Path, hook: tuple[Path, str], name: str) -> None:
+        self.folder, self.home = folder, home
+        folder.mkdir()
+        _git(folder, "init", "--quiet")
+        repository, revision = hook
+        (folder / ".pre-commit-config.yaml").write_text(
+            f"repos:\n- repo: {repository.as_uri()}\n  rev: {revision}\n  hooks:\n  - id: {name}\n"
+        )
+        installed = subprocess.run(
+            [sys.executable, "-m", "pre_commit", "install"],
+            cwd=folder, env={**os.environ, "PRE_COMMIT_HOME": str(home)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert installed.returncode == 0, installed.stderr
+
+    def commit(self, message: str) -> subprocess.CompletedProcess[str]:
+        _git(self.folder, "add", ".")
+        return _git(self.folder, "commit", "-m", message, PRE_COMMIT_HOME=str(self.home))
+
+    def take(self, fixture: str) -> subprocess.CompletedProcess[str]:
+        shutil.copy(FIXTURES / fixture, self.folder / "train.py")
+        return self.commit(fixture)
+
+
+def test_the_manifest_is_one() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pre_commit", "validate-manifest", ROOT / ".pre-commit-hooks.yaml"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert installed.returncode == 0, installed.stderr
+    assert done.returncode == 0, done.stdout
 
-    def commit(fixture: str) -> subprocess.CompletedProcess[str]:
-        shutil.copy(FIXTURES / fixture, work / "train.py")
-        _git(work, "add", ".")
-        return _git(work, "commit", "-m", fixture, PRE_COMMIT_HOME=str(home))
 
-    refused = commit("broken.py")
+def test_a_broken_script_is_refused_and_a_mended_one_taken(
+    hook: tuple[Path, str], home: Path, tmp_path: Path
+) -> None:
+    work = Work(tmp_path / "work", home, hook, "trainlint")
+    refused = work.take("broken.py")
     assert refused.returncode == 1
     assert "train.py:25:23: TRN001" in refused.stdout + refused.stderr
-    taken = commit("mended.py")
+    taken = work.take("mended.py")
     assert taken.returncode == 0, taken.stdout + taken.stderr
-    assert _git(work, "log", "--format=%s").stdout == "mended.py\n"
+    assert _git(work.folder, "log", "--format=%s").stdout == "mended.py\n"
     packages = {path.name for path in home.glob("repo*/py_env-*/lib/python*/site-packages/*")}
     assert "libcst" in packages
     assert not {"torch", "tensorboard", "numpy"} & packages
+
+
+def test_what_the_configuration_leaves_out_is_no_hooks_business(
+    hook: tuple[Path, str], home: Path, tmp_path: Path
+) -> None:
+    """pre-commit names every file, and a file that is named is else always checked."""
+    work = Work(tmp_path / "work", home, hook, "trainlint")
+    (work.folder / "pyproject.toml").write_text('[tool.trainlint]\nexclude = ["train.py"]\n')
+    taken = work.take("broken.py")
+    assert taken.returncode == 0, taken.stdout + taken.stderr
