@@ -20,6 +20,7 @@ from trainlint.lint.source import Source
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.registry import RULES, Entry, load
 from trainlint.selection import Scope, Scopes, Selection
+from trainlint.unused import UNUSED, is_annotated, with_unused
 
 T = TypeVar("T")
 
@@ -39,6 +40,8 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
     files: int = 0
+    # Checked files with a suppression that may turn out to excuse nothing.
+    annotated: list[Source] = field(default_factory=list)
     _told: dict[tuple[str, Location], Finding] = field(default_factory=dict)
 
     def add(self, source: Source, findings: Iterable[Finding], project: Project) -> None:
@@ -100,6 +103,8 @@ def _check_paths(
         entries = _entries_of(scope.selection)
         try:
             source = read_source(path, stdin_filename)
+            if is_annotated(source.data):
+                checked.annotated.append(source)
             if path in named and source.kind == "python" and _TRAINING not in source.data:
                 check_syntax(source)  # in a folder, files without training are left to others
             target = scope.target_torch
@@ -129,6 +134,11 @@ def check_source(
     findings = _check_source(source, entries, problems, project, target_torch)
     if problems:
         raise Unreadable(problems[0].message, problems[0].hint)
+    if any(entry.code == UNUSED for entry in entries) and is_annotated(source.data):
+        codes = {entry.code for entry in entries}
+        # What is excused is told as well: this is what the rules find.
+        found = with_unused(findings, {}, [source], load(RULES), lambda _, code: code in codes)
+        findings += [finding for finding in found if finding.code == UNUSED]
     return sorted(findings, key=lambda finding: finding.sort_key)
 
 

@@ -30,16 +30,34 @@ def spans(path: str) -> dict[int, Span]:
 
 def spans_of(code: str) -> dict[int, Span]:
     """The same for code at hand."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = _parsed(code)
+    if tree is None:
         return {}
     found: dict[int, Span] = {}
     for first, last in _statements(tree):
         found.update((line, (first, last)) for line in range(first, last + 1))
     return found
+
+
+def blocks_of(code: str) -> dict[int, Span]:
+    """First and last line of a compound statement, by each line of its head."""
+    tree = _parsed(code)
+    found: dict[int, Span] = {}
+    for node in ast.walk(tree) if tree is not None else ():
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.stmt) and isinstance(body, list) and body:
+            head = range(node.lineno, max(node.lineno, _first_line(body[0]) - 1) + 1)
+            found.update(dict.fromkeys(head, (_first_line(node), node.end_lineno or node.lineno)))
+    return found
+
+
+def _parsed(code: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _statements(tree: ast.AST) -> Iterator[Span]:

@@ -19,7 +19,6 @@ from trainlint.reporters.output import STDOUT, Rendered, prepare, publish
 from trainlint.reporters.report import Report
 from trainlint.reporters.statistics import render_statistics, statistics_to_json, tallies
 from trainlint.reporters.text import render_concise, render_text, summary_line
-from trainlint.suppress import suppress
 
 
 def check_command(
@@ -54,8 +53,7 @@ def check_command(
     checked = check_paths(
         paths, settings.selection, settings.exclude, settings.target_torch, stdin_filename, settings
     )
-    findings = settings.apply(checked.findings)
-    findings = suppress(findings, checked.sources)
+    findings = settings.judged(checked)
     if write_baseline is not None:
         save_baseline(write_baseline, findings, checked)
         return exit_code(False, bool(checked.problems))

@@ -12,9 +12,11 @@ import click
 from trainlint.config import Config, ConfigError, Configs
 from trainlint.config.read import release_of, releases
 from trainlint.finding import Finding
+from trainlint.lint.engine import Checked
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.registry import Entry, load_all
 from trainlint.selection import Scope, Selection, UnknownCodeError, check_selectors
+from trainlint.unused import with_unused
 
 
 class SettingsError(click.ClickException):
@@ -124,6 +126,15 @@ class Settings:
     def apply(self, findings: Iterable[Finding]) -> list[Finding]:
         """The findings that are wanted, each with the severity that its file's settings give it."""
         return [self._weighed(finding) for finding in findings if self.wanted(finding)]
+
+    def judged(self, checked: Checked) -> list[Finding]:
+        """What a check found and no comment excuses, unused suppressions with it."""
+        told = with_unused(
+            checked.findings, checked.sources, checked.annotated, self.entries, self.asks
+        )
+        for source in checked.annotated:
+            checked.sources.setdefault(source.path, source)
+        return self.apply(told)
 
     def _weighed(self, finding: Finding) -> Finding:
         severity = self.config_of(finding.location.path).severity_of(finding.code)
