@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from trainlint.directives import UNUSED
 from trainlint.finding import Finding, Location
 from trainlint.lint.files import discover, read_source, shown_path
 from trainlint.lint.model import ModelError, Script
@@ -20,7 +21,7 @@ from trainlint.lint.source import Source
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.registry import RULES, Entry, load
 from trainlint.selection import Scope, Scopes, Selection
-from trainlint.unused import UNUSED, is_annotated, with_unused
+from trainlint.unused import is_annotated, with_unused
 
 T = TypeVar("T")
 

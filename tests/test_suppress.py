@@ -179,7 +179,8 @@ def test_a_rule_that_is_left_out_of_a_file_was_not_asked(tmp_path: Path) -> None
 def test_needed_by_a_finding_from_another_file(tmp_path: Path) -> None:
     (tmp_path / "shared.py").write_text(
         "def fit(loader, writer):\n    for epoch in range(3):\n        "
-        "for i, x in enumerate(loader):\n            writer.add_scalar('loss', x.mean(), epoch)  # trainlint: ignore[TRN701]\n"
+        "for i, x in enumerate(loader):\n            writer.add_scalar('loss', x.mean(), epoch)"
+        "  # trainlint: ignore[TRN701]\n"
     )
     text = (
         "import torch\nfrom torch.utils.tensorboard import SummaryWriter\nfrom shared import fit\n"
