@@ -113,14 +113,14 @@ def _counts(path: str, data: Any) -> dict[Kind, int]:
 
 
 def _entry(path: str, number: int, entry: Any) -> tuple[Kind, int]:
-    fields = [entry.get(key) for key in ("path", "code", "line")] if isinstance(entry, dict) else []
-    count = entry.get("count") if fields else None
-    if not all(isinstance(one, str) for one in fields) or type(count) is not int or count < 1:
-        raise BaselineError(
-            f"{path}: error: no baseline: `findings[{number}]` must have the texts `path`, `code`"
-            " and `line`, and a `count` of at least 1"
-        )
-    return Kind(*fields), count
+    match entry:
+        case {"path": str(file), "code": str(code), "line": str(line), "count": int(count)}:
+            if count >= 1 and count is not True:
+                return Kind(file, code, line), count
+    raise BaselineError(
+        f"{path}: error: no baseline: `findings[{number}]` must have the texts `path`, `code`"
+        " and `line`, and a `count` of at least 1"
+    )
 
 
 def stale(kinds: Sequence[Kind], baseline: str, asked: Callable[[str, str], bool]) -> list[Kind]:
