@@ -11,7 +11,13 @@ from typing import TypeVar
 
 from trainlint.directives import UNUSED
 from trainlint.finding import Finding, Location
-from trainlint.lint.files import discover, read_source, shown_path
+from trainlint.lint.files import (
+    NOTHING_UNWRITTEN,
+    Unwritten,
+    discover,
+    read_source,
+    shown_path,
+)
 from trainlint.lint.model import ModelError, Script
 from trainlint.lint.parse import check_syntax, parse
 from trainlint.lint.problem import Problem, Unreadable
@@ -36,13 +42,17 @@ _RECURSION = 20_000
 
 @dataclass
 class Checked:
-    """What checking came to: findings in reading order, and what could not be checked."""
+    """What checking came to: findings in reading order, and what could not be checked.
+
+    `paths` are those of the files that were asked for, though not of those that they import.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
     files: int = 0
     # Checked files with a suppression that may turn out to excuse nothing.
     annotated: list[Source] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     _told: dict[tuple[str, Location], Finding] = field(default_factory=dict)
 
     def add(self, source: Source, findings: Iterable[Finding], project: Project) -> None:
@@ -76,14 +86,18 @@ def check_paths(
     target_torch: str = OLDEST_TARGET,
     stdin_filename: str | None = None,
     scopes: Scopes | None = None,
+    unwritten: Unwritten = NOTHING_UNWRITTEN,
 ) -> Checked:
     """Check files, and the folders' files; a file that cannot be checked stops no other.
 
     What is read from standard input counts as the file `stdin_filename`, which need not be there.
-    With `scopes`, each file is asked what its own configuration wants.
+    With `scopes`, each file is asked what its own configuration wants. A file that `unwritten`
+    holds is checked as if it were written.
     """
     everywhere = Scope(selection, target_torch)
-    return with_deep_stack(lambda: _check_paths(paths, everywhere, exclude, stdin_filename, scopes))
+    return with_deep_stack(
+        lambda: _check_paths(paths, everywhere, exclude, stdin_filename, scopes, unwritten)
+    )
 
 
 def _check_paths(
@@ -92,18 +106,20 @@ def _check_paths(
     exclude: Sequence[str],
     stdin_filename: str | None,
     scopes: Scopes | None,
+    unwritten: Unwritten,
 ) -> Checked:
-    checked, project = Checked(), Project()
+    checked, project = Checked(), Project(unwritten)
     named = {os.path.normpath(path) for path in paths}
     for path in discover(paths, exclude, scopes):
         if isinstance(path, Problem):
             checked.problems.append(path)
             continue
         checked.files += 1
+        checked.paths.append(path)
         scope = everywhere if scopes is None else scopes.scope(shown_path(path, stdin_filename))
         entries = _entries_of(scope.selection)
         try:
-            source = read_source(path, stdin_filename)
+            source = read_source(path, stdin_filename, unwritten)
             if is_annotated(source.data):
                 checked.annotated.append(source)
             if path in named and source.kind == "python" and _TRAINING not in source.data:

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from trainlint.lint.source import Source
 from trainlint.selection import Scopes
 
 STDIN = "-"
+
+# What files hold that are not written yet: bytes by real path, those of standard input by `-`.
+Unwritten = Mapping[str, bytes]
+NOTHING_UNWRITTEN: Unwritten = {}
 
 # What a folder is searched for. Plain text is read only where it is named.
 _SEARCHED = frozenset({".py", ".ipynb", ".md", ".markdown", ".rst"})
@@ -183,17 +187,27 @@ def _read_ignore(path: str, folder: str) -> tuple[_Ignore, ...]:
 # -- reading -----------------------------------------------------------------------------------
 
 
-def read_source(path: str, stdin_filename: str | None = None) -> Source:
-    """Read a file, `-` for standard input; raises Unreadable.
+def read_source(
+    path: str, stdin_filename: str | None = None, unwritten: Unwritten = NOTHING_UNWRITTEN
+) -> Source:
+    """Read a file, `-` for standard input, or what is to be written to it; raises Unreadable.
 
     Standard input is a Python file, or of the kind that `stdin_filename` tells.
     """
+    data = unwritten_bytes(path, unwritten)
     if path != STDIN:
-        return make_source(path, _read(path))
-    data = sys.stdin.buffer.read()
+        return make_source(path, read_bytes(path) if data is None else data)
+    data = sys.stdin.buffer.read() if data is None else data
     if stdin_filename is None:
         return Source.of_bytes(shown_path(path), data)
     return make_source(shown_path(path, stdin_filename), data)
+
+
+def unwritten_bytes(path: str, unwritten: Unwritten) -> bytes | None:
+    """What is to be written to a file, by whatever path it is reached."""
+    if not unwritten:
+        return None
+    return unwritten.get(path if path == STDIN else os.path.realpath(path))
 
 
 def shown_path(path: str, stdin_filename: str | None = None) -> str:
@@ -228,7 +242,8 @@ def _maker(path: str, data: bytes) -> Callable[[str, bytes], Source]:
     )
 
 
-def _read(path: str) -> bytes:
+def read_bytes(path: str) -> bytes:
+    """The bytes of a regular file; raises Unreadable."""
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())

@@ -295,7 +295,9 @@ class Script:
         line, column, end_line, end_column = self.range(node)
         start = self.source.offset(line, column)
         end = self.source.offset(end_line, end_column)
-        return None if start is None or end is None else Edit(start, end, content)
+        if start is None or end is None:
+            return None
+        return Edit(start, end, self.source.spelled(line, content))
 
     def insert_line(self, before: int, statement: str) -> Edit | None:
         """Put a line of its own before a line of the code, indented as that one is."""
@@ -308,7 +310,19 @@ class Script:
             return None
         # What the document itself puts before the line: a list's indentation, a quote's mark.
         outer = self.source.text_before(before)
-        return Edit(at, at, f"{indent}{statement}{self.source.newline}{outer}")
+        text = f"{indent}{statement}{self.source.newline_at(before)}{outer}"
+        return Edit(at, at, self.source.spelled(before, text))
+
+    def append_line(self, after: int, statement: str, indent: str = "") -> Edit | None:
+        """Put a line of its own after a line of the code, which may be the last of its block."""
+        at = self.source.offset(after, len(self.source.code_lines[after - 1]))
+        if at is None:
+            return None
+        outer = self.source.text_before(after)
+        if outer.endswith("... ") and not indent:
+            outer = f"{outer[:-4]}>>> "  # in a session, the next statement
+        text = f"{self.source.newline_at(after)}{outer}{indent}{statement}"
+        return Edit(at, at, self.source.spelled(after, text))
 
     def events(self, *kinds: str) -> Iterator[Event]:
         """The events of these kinds over all traces, in program order."""

@@ -11,7 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from trainlint.lint.files import read_source
+from trainlint.lint.files import NOTHING_UNWRITTEN, Unwritten, read_source, unwritten_bytes
 from trainlint.lint.lower.known import is_library
 from trainlint.lint.model import Script
 from trainlint.lint.parse import parse
@@ -35,7 +35,8 @@ _IMPORT = re.compile(
 class Project:
     """Finds and reads the modules that scripts import."""
 
-    def __init__(self) -> None:
+    def __init__(self, unwritten: Unwritten = NOTHING_UNWRITTEN) -> None:
+        self._unwritten = unwritten
         self._scripts: OrderedDict[str, Script | None] = OrderedDict()
         self._found: dict[tuple[str, str], str | None] = {}
         self._imports: dict[str, tuple[str, ...]] = {}
@@ -83,6 +84,9 @@ class Project:
 
     def _bytes(self, path: str) -> bytes:
         if path not in self._data:
+            unwritten = unwritten_bytes(path, self._unwritten)
+            if unwritten is not None:
+                return self._data.setdefault(path, unwritten)
             try:
                 with open(path, "rb") as file:
                     self._data[path] = file.read(_LONGEST)
@@ -92,7 +96,7 @@ class Project:
 
     def _read(self, path: str) -> Script | None:
         try:
-            source = read_source(path)
+            source = read_source(path, unwritten=self._unwritten)
             if len(source.code) > _LONGEST:
                 return None
             return Script(source, parse(source), self)

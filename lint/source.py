@@ -13,9 +13,13 @@ import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from trainlint.finding import Location
 from trainlint.lint.problem import Unreadable
+
+if TYPE_CHECKING:
+    from trainlint.lint.cell_text import CellText
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _WIDE_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -98,10 +102,15 @@ class Source:
 
     def offset(self, line: int, column: int) -> int | None:
         """The byte in `data` at a position of the code; None where there is no such byte."""
-        if self.kind == "notebook":
-            return None
         place = self._place(line)
+        if self.kind == "notebook":
+            return self._byte_in_cell(line, column, place)
         return self._byte(place.line, place.column + column)
+
+    def spelled(self, line: int, content: str) -> str:
+        """A text as the file has to hold it at a line of the code: in a notebook, as JSON."""
+        cell = self._cell_texts.get(self._place(line).cell)
+        return content if cell is None else cell.spelled(content)
 
     def text_before(self, line: int) -> str:
         """What the document puts before a line of its code: a list's indentation, a quote mark."""
@@ -125,9 +134,20 @@ class Source:
 
     @cached_property
     def newline(self) -> str:
-        """The line end that the file uses."""
-        found = _LINE_END.search(self.text)
-        return found[0] if found else "\n"
+        """The line end that the code uses."""
+        return next((end for end in self._line_ends if end), "\n")
+
+    def newline_at(self, line: int) -> str:
+        """The line end of a line of the code, or the one that the code uses elsewhere."""
+        at = self._place(line).line - 1
+        own = self._line_ends[at] if at < len(self._line_ends) else ""
+        return own or self.newline
+
+    @cached_property
+    def _line_ends(self) -> list[str]:
+        if self.kind == "notebook":
+            return []
+        return [*(found[0] for found in _LINE_END.finditer(self.text)), ""]
 
     def excerpt(self, location: Location) -> list[str]:
         """The lines of the original that a location covers; none where it is not of this text."""
@@ -158,13 +178,37 @@ class Source:
         text = self.lines[line - 1][:column] if line <= len(self.lines) else ""
         return start + len(text.encode(self.encoding))
 
+    def _byte_in_cell(self, line: int, column: int, place: Place) -> int | None:
+        """The byte of a place in a cell; None in a line that was rewritten to be Python."""
+        cell = self._cell_texts.get(place.cell)
+        if cell is None:
+            return None
+        original = split_lines(cell.text)[place.line - 1]
+        code = self.code_lines[line - 1]
+        if code != original and (column or original.startswith("%%") or not code.strip()):
+            return None
+        at = cell.offset(place.line, column)
+        return None if at is None else self._mark + len(self.text[:at].encode(self.encoding))
+
+    @cached_property
+    def _cell_texts(self) -> dict[int, CellText]:
+        if self.kind != "notebook":
+            return {}
+        from trainlint.lint.cell_text import cell_texts
+
+        return cell_texts(self.text, self.cells)
+
+    @property
+    def _mark(self) -> int:
+        """How many bytes stand before the text."""
+        return len(codecs.BOM_UTF8) if self.data.startswith(codecs.BOM_UTF8) else 0
+
     @cached_property
     def _starts(self) -> list[int] | None:
         """The byte at which each line begins; None for an encoding that goes by no such count."""
-        at = len(codecs.BOM_UTF8) if self.data.startswith(codecs.BOM_UTF8) else 0
+        at = self._mark
         starts = [at]
-        ends = [*(found[0] for found in _LINE_END.finditer(self.text)), ""]
-        for text, end in zip(self.lines, ends, strict=True):
+        for text, end in zip(self.lines, self._line_ends, strict=True):
             at += len((text + end).encode(self.encoding))
             starts.append(at)
         return starts if at == len(self.data) else None

@@ -106,7 +106,8 @@ def test_statistics_count_by_code(folder: Path) -> None:
     assert done.stdout.splitlines() == [
         "3  TRN001  [ ] undefined-name",
         "1  TRN002  [*] never-imported",
-        "Found 4 mistakes in 2 files (1 with a safe fix).",
+        "Found 4 mistakes in 2 files.",
+        "[*] 1 fixable with `--fix`.",
     ]
 
 

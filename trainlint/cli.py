@@ -112,6 +112,10 @@ def main() -> None:
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATHS]...")
+@click.option("--fix/--no-fix", help="Mend what a safe fix can mend, in place.")
+@click.option("--unsafe-fixes/--no-unsafe-fixes",
+              help="Count fixes that may change what the code does as fixes too.")  # fmt: skip
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
 @click.option("--stdin-filename", metavar="FILE",
               help="The file that standard input stands for.")  # fmt: skip
 @click.option("--statistics", is_flag=True,

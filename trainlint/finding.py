@@ -111,3 +111,9 @@ class Finding:
         """Reading order: by file, then by place, then by code."""
         at = self.location
         return (at.path, at.cell, at.line, at.column, self.code, self.message)
+
+
+def is_fixable(finding: Finding, unsafe: bool) -> bool:
+    """Whether `--fix` mends a finding, unsafe fixes included or not."""
+    fix = finding.fix
+    return fix is not None and bool(fix.edits) and (fix.safe or unsafe)

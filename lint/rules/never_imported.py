@@ -107,26 +107,32 @@ def _meaning(statement: str) -> str:
 
 def _fix(script: Script, statement: str) -> Fix | None:
     """The import, after the last of those that open the script."""
-    edit = script.insert_line(_import_line(script), statement)
+    after = _last_import(script)
+    if after is not None:
+        edit = script.append_line(after, statement)
+    else:
+        first = script.range(script.module.body[0])[0] if script.module.body else 1
+        edit = script.insert_line(first, statement)
     return None if edit is None else Fix(f"Add `{statement}`", (edit,), safe=True)
 
 
-def _import_line(script: Script) -> int:
-    """The line of the code before which a new import belongs."""
-    after = 1
+def _last_import(script: Script) -> int | None:
+    """The last line of the code's docstring and imports, before anything else is done."""
+    last = None
     for statement in script.module.body:
-        if not isinstance(statement, cst.SimpleStatementLine):
+        if not isinstance(statement, cst.SimpleStatementLine) or not all(
+            _opens(part) for part in statement.body
+        ):
             break
-        first = statement.body[0]
-        is_docstring = isinstance(first, cst.Expr) and isinstance(
-            first.value, (cst.SimpleString, cst.ConcatenatedString)
-        )
-        if not is_docstring and not isinstance(first, (cst.Import, cst.ImportFrom)):
-            break
-        after = script.range(statement)[2] + 1
-    if after == 1 and script.module.body:
-        return script.range(script.module.body[0])[0]
-    return after
+        last = script.range(statement)[2]
+    return last
+
+
+def _opens(statement: cst.BaseSmallStatement) -> bool:
+    """Whether it is an import, or a text such as a docstring."""
+    if isinstance(statement, cst.Expr):
+        return isinstance(statement.value, (cst.SimpleString, cst.ConcatenatedString))
+    return isinstance(statement, (cst.Import, cst.ImportFrom))
 
 
 # What torch.nn.functional offers, but for what other modules called `F` offer too.

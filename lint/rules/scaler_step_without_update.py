@@ -92,8 +92,7 @@ def _fix(script: Script, step: Event, call: str) -> Fix | None:
     alone = not lines[line - 1][:column].strip() and not lines[last - 1][end:].strip()
     if not alone or not step.receiver_text:
         return None
-    statement = script.module.code_for_node(step.site.node)
-    edit = script.edit(step.site.node, f"{statement}{script.source.newline}{' ' * column}{call}")
-    if edit is None or lines[line - 1][:column].strip(" "):
+    edit = script.append_line(last, call, lines[line - 1][:column])
+    if edit is None:
         return None
     return Fix(f"Call `{call}` after the step", (edit,), safe=False)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trainlint.commands.narrowing import narrowing, save_baseline
-from trainlint.commands.settings import SettingsError, load_settings
-from trainlint.lint.engine import check_paths
-from trainlint.lint.files import STDIN
+from trainlint.commands.fix import FixOptions, look_and_fix, render_diff
+from trainlint.commands.narrowing import Narrowing, narrowing, save_baseline
+from trainlint.commands.settings import Settings, SettingsError, load_settings
+from trainlint.finding import Finding
+from trainlint.fixing import Look
+from trainlint.lint.engine import Checked, check_paths
+from trainlint.lint.files import NOTHING_UNWRITTEN, STDIN, Unwritten, shown_path
 from trainlint.registry import RULES, load
 from trainlint.reporters import HUMAN
 from trainlint.reporters.formats import render, render_json
 from trainlint.reporters.output import STDOUT, Rendered, prepare, publish
 from trainlint.reporters.report import Report
 from trainlint.reporters.statistics import render_statistics, statistics_to_json, tallies
-from trainlint.reporters.text import render_concise, render_text, summary_line
+from trainlint.reporters.text import fixable_line, render_concise, render_text, summary_line
 
 
 def check_command(
@@ -35,6 +38,9 @@ def check_command(
     baseline: str | None = None,
     write_baseline: str | None = None,
     since: str | None = None,
+    fix: bool = False,
+    unsafe_fixes: bool = False,
+    diff: bool = False,
     **more: Any,
 ) -> int:
     """Check, report, and say how it ended as an exit code; `more` are further settings."""
@@ -50,23 +56,53 @@ def check_command(
             "  help: RUN codes are of detectors, which `trainlint run` asks"
         )
     narrow = narrowing(paths, settings, baseline, since)
-    checked = check_paths(
-        paths, settings.selection, settings.exclude, settings.target_torch, stdin_filename, settings
-    )
-    findings = settings.judged(checked)
     if write_baseline is not None:
-        save_baseline(write_baseline, findings, checked)
-        return exit_code(False, bool(checked.problems))
-    narrow.tell_stale(findings, checked)
-    findings = narrow.keep(findings, checked)
-    report = Report(findings, checked.problems, checked.sources, checked.files)
+        return _save_baseline(write_baseline, paths, _Looker(settings, stdin_filename, None))
+    look = _Looker(settings, stdin_filename, narrow)
+    fixes = FixOptions(fix, unsafe_fixes, diff)
+    outcome = look_and_fix(paths, look, fixes, shown_path(STDIN, stdin_filename))
+    narrow.tell_stale(look.found, outcome.checked)
+    report = outcome.report(unsafe_fixes)
     color = wants_color(output_file)
-    if statistics:
+    if diff:
+        rendered = render_diff(outcome, unsafe_fixes)
+    elif statistics:
         rendered = _statistics(report, output_format)
     else:
         rendered = _rendered(report, output_format, color=color)
-    publish(rendered, checked.problems, output_file, color=color)
-    return exit_code(bool(findings), bool(checked.problems))
+    publish(rendered, report.problems, output_file, color=color, piped=outcome.piped)
+    return exit_code(outcome.would_change if diff else bool(report.findings), bool(report.problems))
+
+
+def _save_baseline(file: str, paths: Sequence[str], look: Look) -> int:
+    checked, findings = look(paths, NOTHING_UNWRITTEN)
+    save_baseline(file, findings, checked)
+    return exit_code(False, bool(checked.problems))
+
+
+@dataclass
+class _Looker:
+    """Checks paths and picks the findings that are reported, and so may be fixed."""
+
+    settings: Settings
+    stdin_filename: str | None
+    narrow: Narrowing | None
+    found: list[Finding] = field(default_factory=list)  # by the last look, before it is narrowed
+
+    def __call__(self, paths: Sequence[str], unwritten: Unwritten) -> tuple[Checked, list[Finding]]:
+        asked = self.settings
+        checked = check_paths(
+            paths,
+            asked.selection,
+            asked.exclude,
+            asked.target_torch,
+            self.stdin_filename,
+            asked,
+            unwritten,
+        )
+        self.found = asked.judged(checked)
+        narrow = self.narrow
+        return checked, self.found if narrow is None else narrow.keep(self.found, checked)
 
 
 def exit_code(findings: bool, problems: bool) -> int:
@@ -86,9 +122,9 @@ def _rendered(report: Report, output_format: str, *, color: bool) -> Rendered:
     if output_format not in HUMAN:
         return Rendered(render(report, output_format))
     if output_format == "concise":
-        body = render_concise(report.findings)
+        body = render_concise(report.findings, unsafe=report.unsafe)
     else:
-        body = render_text(report.findings, report.sources, color=color)
+        body = render_text(report.findings, report.sources, color=color, unsafe=report.unsafe)
     return Rendered(body, _last_line(report), human=True)
 
 
@@ -108,4 +144,5 @@ def _refuse_statistics_as(output_format: str) -> None:
 
 
 def _last_line(report: Report) -> str:
-    return summary_line(report.findings, report.problems, report.files) + "\n"
+    summary = summary_line(report.findings, report.problems, report.files, report.fixed)
+    return f"{summary}\n{fixable_line(report.findings, report.unsafe)}"

@@ -27,11 +27,15 @@ class OutputError(click.ClickException):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A report's text: its body, and for people a last line, which follows the problems."""
+    """A report's text: its body, and for people a last line, which follows the problems.
+
+    `last_beside` keeps the last line out of a body that other programs read.
+    """
 
     body: str
     last: str = ""
     human: bool = False
+    last_beside: bool = False
 
 
 def prepare(output_file: str | None) -> None:
@@ -48,21 +52,30 @@ def prepare(output_file: str | None) -> None:
 
 
 def publish(
-    rendered: Rendered, problems: Iterable[Problem], output_file: str | None, *, color: bool
+    rendered: Rendered,
+    problems: Iterable[Problem],
+    output_file: str | None,
+    *,
+    color: bool,
+    piped: bytes | None = None,
 ) -> None:
     """Print the report, or write it; problems go to standard error unless the report has them.
 
     Beside a file they go there in any case: nobody looks into a file to learn why a check failed.
+    `piped` is mended standard input: it goes to standard output, and the report beside it.
     """
+    if piped is not None:
+        click.echo(piped, nl=False)
     told = _encodable("".join(f"{render_problem(problem)}\n" for problem in problems))
     body, last = _encodable(rendered.body), _encodable(rendered.last)
     if output_file is None or output_file == STDOUT:
-        click.echo(body, nl=False, color=color)
+        click.echo(body, nl=False, color=color, err=piped is not None)
         click.echo(told if rendered.human else "", nl=False, err=True)
-        click.echo(last, nl=False, color=color)
+        click.echo(last, nl=False, color=color, err=piped is not None or rendered.last_beside)
         return
-    text = body + (told if rendered.human else "") + last
-    click.echo(told, nl=False, err=True)
+    beside = rendered.last_beside
+    text = body if beside else body + (told if rendered.human else "") + last
+    click.echo(told + (last if beside else ""), nl=False, err=True)
     try:
         write_atomically(output_file, text.encode("utf-8"))
     except OSError as error:

@@ -15,8 +15,9 @@ from trainlint.lint.source import Source
 class Report:
     """All that one call has to tell: findings in reading order, and what could not be checked.
 
-    `sources` holds the files of the findings, by path; `run` what was measured, where a script was
-    run, as plain scalars.
+    `fixed` counts the findings that were mended, and so are not told; `unsafe` is whether unsafe
+    fixes count as fixes. `sources` holds the files of the findings, by path; `run` what was
+    measured, where a script was run, as plain scalars.
     """
 
     findings: Sequence[Finding]
@@ -24,6 +25,8 @@ class Report:
     sources: Mapping[str, Source]
     files: int
     run: Mapping[str, Any] | None = None
+    fixed: int = 0
+    unsafe: bool = False
 
     def source_of(self, path: str) -> Source | None:
         """The file at a path, if it is one that something was found in."""

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 import click
 
-from trainlint.finding import Evidence, Finding, Fix, Location, Severity, Verdict
+from trainlint.finding import (
+    Evidence,
+    Finding,
+    Fix,
+    Location,
+    Severity,
+    Verdict,
+    is_fixable,
+)
 from trainlint.lint.problem import Problem
 from trainlint.lint.source import Source
 
@@ -26,22 +34,32 @@ _VERDICTS = {
 
 
 def render_text(
-    findings: Iterable[Finding], sources: Mapping[str, Source], *, color: bool = False
+    findings: Iterable[Finding],
+    sources: Mapping[str, Source],
+    *,
+    color: bool = False,
+    unsafe: bool = False,
 ) -> str:
-    """All findings, a blank line after each; `sources` by path, for the lines."""
-    writer = _Writer(sources, click.style if color else _plain)
+    """All findings, a blank line after each; `sources` by path, for the lines.
+
+    `[*]` marks what `--fix` would mend, unsafe fixes included or not.
+    """
+    writer = _Writer(sources, click.style if color else _plain, unsafe)
     return "".join("\n".join(writer.finding(finding)) + "\n\n" for finding in findings)
 
 
-def render_concise(findings: Iterable[Finding]) -> str:
+def render_concise(findings: Iterable[Finding], *, unsafe: bool = False) -> str:
     """One line a finding: place, code, name, message, and the run's verdict."""
-    return "".join(f"{_headline(finding, _plain)}{_told(finding)}\n" for finding in findings)
+    return "".join(
+        f"{_headline(finding, _plain, unsafe)}{_told(finding)}\n" for finding in findings
+    )
 
 
-def _headline(finding: Finding, paint: Paint) -> str:
+def _headline(finding: Finding, paint: Paint, unsafe: bool) -> str:
     place = paint(str(finding.location), bold=True)
     code = paint(finding.code, fg=_COLORS[finding.severity], bold=True)
-    return f"{place}: {code} [{finding.name}] {finding.message}"
+    mark = f" [{paint('*', fg='cyan')}]" if is_fixable(finding, unsafe) else ""
+    return f"{place}: {code} [{finding.name}]{mark} {finding.message}"
 
 
 def _told(finding: Finding) -> str:
@@ -53,21 +71,34 @@ def render_problem(problem: Problem) -> str:
     return f"{problem}\n  help: {problem.hint}" if problem.hint else str(problem)
 
 
-def summary_line(findings: Sequence[Finding], problems: Sequence[Problem], files: int) -> str:
-    """The last line: how much was found where."""
+def summary_line(
+    findings: Sequence[Finding], problems: Sequence[Problem], files: int, fixed: int = 0
+) -> str:
+    """How much was found where, and how much of it was fixed."""
+    failed = f"; {_failed(problems)}." if problems else "."
+    if fixed:
+        found = count(len(findings) + fixed, "mistake")
+        return f"Found {found} ({fixed} fixed, {len(findings)} remaining){failed}"
     if not findings:
         clear = f"{count(files, 'file')} checked"
-        return f"Nothing found; {_failed(problems)}." if problems else f"All clear: {clear}."
+        return f"Nothing found{failed}" if problems else f"All clear: {clear}."
     places = len({finding.location.path for finding in findings})
-    line = f"Found {count(len(findings), 'mistake')} in {count(places, 'file')}"
-    fixes = sum(finding.fix is not None and finding.fix.safe for finding in findings)
-    line += f" ({fixes} with a safe fix)" if fixes else ""
-    return f"{line}; {_failed(problems)}." if problems else f"{line}."
+    return f"Found {count(len(findings), 'mistake')} in {count(places, 'file')}{failed}"
 
 
-def count(number: int, noun: str) -> str:
+def fixable_line(findings: Sequence[Finding], unsafe: bool) -> str:
+    """How much of it `--fix` would mend, a line of its own; empty where it would mend nothing."""
+    now = sum(is_fixable(finding, unsafe) for finding in findings)
+    hidden = sum(is_fixable(finding, True) for finding in findings) - now
+    more = f"{count(hidden, 'hidden fix', 'hidden fixes')} with `--unsafe-fixes`"
+    if now:
+        return f"[*] {now} fixable with `--fix`{f' ({more})' if hidden else ''}.\n"
+    return f"No safe fixes ({more}).\n" if hidden else ""
+
+
+def count(number: int, noun: str, several: str = "") -> str:
     """`1 file`, `2 files`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def _failed(problems: Sequence[Problem]) -> str:
@@ -82,9 +113,10 @@ def _plain(text: str, **_: object) -> str:
 class _Writer:
     sources: Mapping[str, Source]
     paint: Paint
+    unsafe: bool = False
 
     def finding(self, finding: Finding) -> Iterator[str]:
-        yield _headline(finding, self.paint)
+        yield _headline(finding, self.paint, self.unsafe)
         yield from self.marked(finding.location, _COLORS[finding.severity])
         for related in finding.related:
             yield f"  {related.location}: {related.label}"
