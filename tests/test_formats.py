@@ -177,9 +177,21 @@ def test_sarif_problems_are_notifications(project: Path, schema: Any) -> None:
 def test_sarif_points_into_the_notebooks_file(project: Path, schema: Any) -> None:
     run = _valid(output(project, "sarif", "n.ipynb", code=1), schema)
     (location,) = run["results"][0]["locations"]
-    line = location["physicalLocation"]["region"]["startLine"]
-    assert "print(undefined)" in (project / "n.ipynb").read_text().splitlines()[line - 1]
+    text = (project / "n.ipynb").read_text()
+    assert _cut(text, location["physicalLocation"]["region"]) == "undefined"
     assert location["logicalLocations"][0]["fullyQualifiedName"] == "cell 2, line 3"
+
+
+def test_sarif_mends_a_notebook_in_its_json(tmp_path: Path, schema: Any) -> None:
+    source = ["import torch\n", "x = F.relu(torch.ones(1))"]
+    cells = [{**NOTEBOOK["cells"][1], "source": source}]
+    text = json.dumps({**NOTEBOOK, "cells": cells}, indent=1)
+    (tmp_path / "n.ipynb").write_text(text)
+    run = _valid(output(tmp_path, "sarif", ".", code=1), schema)
+    (replacement,) = run["results"][0]["fixes"][0]["artifactChanges"][0]["replacements"]
+    new = _replaced(text, replacement["deletedRegion"], replacement["insertedContent"]["text"])
+    mended = "".join(json.loads(new)["cells"][0]["source"])
+    assert mended == f"{source[0]}import torch.nn.functional as F\n{source[1]}"
 
 
 def test_sarif_of_a_run_holds_what_was_measured(tmp_path: Path, schema: Any) -> None:

@@ -109,3 +109,18 @@ def test_what_the_configuration_leaves_out_is_no_hooks_business(
     (work.folder / "pyproject.toml").write_text('[tool.trainlint]\nexclude = ["train.py"]\n')
     taken = work.take("broken.py")
     assert taken.returncode == 0, taken.stdout + taken.stderr
+
+
+def test_the_fixing_hook_mends_and_then_lets_pass(
+    hook: tuple[Path, str], home: Path, tmp_path: Path
+) -> None:
+    work = Work(tmp_path / "work", home, hook, "trainlint-fix")
+    script = work.folder / "train.py"
+    script.write_text("import torch\n\nx = F.relu(torch.ones(1))\n")
+    refused = work.commit("first")
+    assert refused.returncode == 1
+    assert "files were modified by this hook" in refused.stdout + refused.stderr
+    mended = "import torch\nimport torch.nn.functional as F\n\nx = F.relu(torch.ones(1))\n"
+    assert script.read_text() == mended
+    taken = work.commit("second")
+    assert taken.returncode == 0, taken.stdout + taken.stderr

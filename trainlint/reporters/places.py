@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import PurePath
 
 from trainlint.finding import Location
+from trainlint.lint.cell_text import CellText, cell_texts
 from trainlint.lint.problem import Problem
 from trainlint.lint.source import Source, split_lines
-from trainlint.reporters.notebook_lines import cell_lines
 
 # Where GitHub Actions and GitLab CI say that they checked the repository out.
 _ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
@@ -54,7 +54,7 @@ def region_of(at: Location, sources: Mapping[str, Source]) -> Region:
     """The part of the file that a location covers; of a notebook, the lines of its JSON."""
     end_line = max(at.line, at.end_line)
     if at.cell:
-        return _in_notebook(sources.get(at.path), at.cell, at.line, end_line)
+        return _in_notebook(sources.get(at.path), at, end_line)
     if not at.end_column:
         return Region(at.line, 0, end_line, 0)
     return Region(at.line, at.column, end_line, at.end_column)
@@ -70,17 +70,26 @@ def region_of_problem(problem: Problem) -> Region | None:
     return Region(problem.line, problem.column or 0, problem.line, 0)
 
 
-def _in_notebook(source: Source | None, cell: int, first: int, last: int) -> Region:
-    starts = _lines_of(source).get(cell, ()) if source is not None else ()
-    if not starts:
+def _in_notebook(source: Source | None, at: Location, end_line: int) -> Region:
+    cell = _cells_of(source).get(at.cell) if source is not None else None
+    if source is None or cell is None:
         return Region(1, 0, 1, 0)
-    begin, end = (starts[min(line, len(starts)) - 1] for line in (first, last))
-    return Region(begin, 0, end, 0)
+    begin = cell.offset(at.line, at.column - 1)
+    end = cell.offset(end_line, at.end_column - 1) if at.end_column else None
+    if begin is None or end is None:
+        lines = (cell.offset(line, 0) or 0 for line in (at.line, end_line))
+        first, last = (_line_and_column(source.text, offset)[0] for offset in lines)
+        return Region(first, 0, last, 0)
+    return Region(*_line_and_column(source.text, begin), *_line_and_column(source.text, end))
+
+
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 @lru_cache(maxsize=8)
-def _lines_of(source: Source) -> dict[int, list[int]]:
-    return cell_lines(source.text)
+def _cells_of(source: Source) -> dict[int, CellText]:
+    return cell_texts(source.text, source.cells)
 
 
 def position(source: Source, offset: int) -> tuple[int, int]:
