@@ -15,6 +15,7 @@ import libcst as cst
 from trainlint.lint.lower import elsewhere
 from trainlint.lint.lower.scopes import BUILTINS, Names, Scope, Use
 from trainlint.lint.lower.syntax import children, dotted
+from trainlint.lint.mentions import every
 
 N = TypeVar("N", bound=cst.CSTNode)
 
@@ -44,8 +45,9 @@ def home_of(use: Use) -> Scope | None:
 class _Walker:
     def __init__(self, names: Names, scope: Scope) -> None:
         self.scope = scope
+        deletes = any(True for _ in every(names.module.node, cst.Del))
         shared = {name for one in names.scopes for name in one.outer}
-        self.own = set(scope.bindings) - shared - _deleted(scope.node)
+        self.own = set(scope.bindings) - shared - (_deleted(scope.node) if deletes else set())
         if scope.kind == "module":
             self.own -= BUILTINS
         self.binders = {node: name for name in self.own for node in scope.bindings[name]}

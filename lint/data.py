@@ -12,7 +12,7 @@ import libcst as cst
 from trainlint.lint.holding import may_be
 from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import Const, Expr, Obj, Seq, Value, options_of
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every
 from trainlint.lint.model import Event, Loop, Script, Trace
 from trainlint.lint.optimizers import given
 
@@ -192,8 +192,8 @@ def transform_of(dataset: Value | None) -> Value | None:
 @lru_cache(maxsize=8)
 def _assigned(module: cst.Module) -> dict[cst.CSTNode, str]:
     found: dict[cst.CSTNode, str] = {}
-    for node in walk(module):
-        if isinstance(node, cst.Assign) and len(node.targets) == 1:
+    for node in every(module, cst.Assign):
+        if len(node.targets) == 1:
             found[node.value] = (dotted(node.targets[0].target) or "").rpartition(".")[2]
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from trainlint.lint.lower.syntax import children, statements
+from trainlint.lint.mentions import every, walk
 from trainlint.lint.model import Event, Loop, Site
 
 _WAYS_OUT = (cst.Break, cst.Return, cst.Raise)
@@ -37,14 +38,10 @@ def caught(event: Event) -> bool:
     """Whether an exception at an event is expected: under a `try`, or a `with` not of torch's."""
     if any(not context.name.startswith("torch.") for context in event.contexts):
         return True
-    return any(_in_try(site.script.module, site) for site in (*event.path, event.site))
+    return any(_in_try(site) for site in (*event.path, event.site))
 
 
-def _in_try(node: cst.CSTNode, site: Site) -> bool:
-    if isinstance(node, (cst.Try, cst.TryStar)) and node.handlers and _holds(node.body, site):
-        return True
-    return any(_in_try(child, site) for child in children(node))
-
-
-def _holds(node: cst.CSTNode, site: Site) -> bool:
-    return node is site.node or any(_holds(child, site) for child in children(node))
+def _in_try(site: Site) -> bool:
+    module = site.script.module
+    tries: list[cst.Try | cst.TryStar] = [*every(module, cst.Try), *every(module, cst.TryStar)]
+    return any(one.handlers and site.node in walk(one.body) for one in tries)

@@ -227,23 +227,19 @@ def training_of(script: Script) -> Iterator[tuple[Update, Value]]:
         owners = trained_by(update)
         loss = update.backward.receiver
         used = used_in(loss)
-        for module in sorted(used & owners, key=_order):
-            yield update, module
+        for module in used:
+            if module in owners:
+                yield update, module
 
 
-def _order(module: Value) -> tuple[int, ...]:
-    """Where a module is made: sets have no order of their own."""
-    site = module.site if isinstance(module, Obj) else None
-    return site.script.range(site.node) if site is not None else ()
-
-
-def used_in(value: Value) -> set[Value]:
-    """The modules through which a value was computed, wrappers taken off."""
-    return {
+def used_in(value: Value) -> list[Value]:
+    """The modules through which a value was computed, wrappers taken off, each once."""
+    found = (
         unwrapped(one.args[0])
         for one in ancestors(value)
         if isinstance(one, Obj) and one.kind == "output" and not one.qualname and one.args
-    }
+    )
+    return list(dict.fromkeys(found))
 
 
 def happens_each_pass(event: Event, loop: Loop) -> bool:

@@ -15,7 +15,7 @@ import libcst as cst
 from trainlint.lint.binding_order import home_of
 from trainlint.lint.lower.scopes import Scope, Use
 from trainlint.lint.lower.syntax import children, dotted, parameters, string_of
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every, walk
 from trainlint.lint.model import Script
 
 _PARSING = frozenset({"parse_args", "parse_known_args", "parse_intermixed_args"})
@@ -55,8 +55,8 @@ class Option:
 
 def options(script: Script) -> Iterator[Option]:
     """The options that the script declares with plain names."""
-    for node in walk(script.module):
-        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+    for node in every(script.module, cst.Call):
+        if isinstance(node.func, cst.Attribute):
             option = _option(node) if node.func.attr.value == "add_argument" else None
             if option is not None:
                 yield option
@@ -113,9 +113,8 @@ class Whole:
                 self.calls.append(node)
             elif isinstance(node, cst.Attribute):
                 self.attributes.setdefault(node.attr.value, []).append(node)
-        for node in walk(self.script.module):
-            if isinstance(node, cst.FunctionDef):
-                self._index_function(node)
+        for node in every(self.script.module, cst.FunctionDef):
+            self._index_function(node)
 
     def _index_function(self, node: cst.FunctionDef) -> None:
         owner = self.parents.get(self.parents[node])

@@ -8,7 +8,7 @@ import libcst as cst
 
 from trainlint.lint.lower.syntax import children, dotted, parameters, statements, string_of
 from trainlint.lint.lower.values import Class
-from trainlint.lint.mentions import set_attributes, walk
+from trainlint.lint.mentions import every, set_attributes, walk
 from trainlint.lint.model import Script
 
 _CATCHING = ("AttributeError", "Exception", "BaseException")
@@ -102,19 +102,20 @@ def attributes_set(module: cst.CSTNode) -> set[str] | None:
     counts as well, since it may be an attribute's name.
     """
     found: set[str] = {node.attr.value for node in set_attributes(module)}
-    for node in walk(module):
-        if isinstance(node, cst.Attribute) and node.attr.value in _OPEN:
-            return None
-        if isinstance(node, cst.FunctionDef) and node.name.value in _OPEN:
-            return None
-        if isinstance(node, cst.Call) and _names_freely(node):
-            return None
-        if isinstance(node, (cst.SimpleString, cst.ConcatenatedString)):
-            found.add(string_of(node) or "")
-        elif isinstance(node, (cst.For, cst.CompFor)):
-            found |= _attributes_in(node.target)
-        elif isinstance(node, cst.AsName):
-            found |= _attributes_in(node.name)
+    if any(node.attr.value in _OPEN for node in every(module, cst.Attribute)):
+        return None
+    if any(node.name.value in _OPEN for node in every(module, cst.FunctionDef)):
+        return None
+    if any(_names_freely(node) for node in every(module, cst.Call)):
+        return None
+    strings = (*every(module, cst.SimpleString), *every(module, cst.ConcatenatedString))
+    found |= {string_of(node) or "" for node in strings}
+    targets = [one.target for one in every(module, cst.For)]
+    targets += [one.target for one in every(module, cst.CompFor)]
+    for target in targets:
+        found |= _attributes_in(target)
+    for named in every(module, cst.AsName):
+        found |= _attributes_in(named.name)
     return found
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import libcst as cst
 
 from trainlint.finding import Fix
 from trainlint.lint.lower.scopes import Scope, Use
 from trainlint.lint.lower.syntax import children, dotted, string_of
-from trainlint.lint.mentions import set_attributes, walk
+from trainlint.lint.mentions import every, set_attributes
 from trainlint.lint.model import Script
 from trainlint.lint.version_guards import guarded_nodes
 
@@ -22,8 +23,15 @@ class Named:
 
     name: str
     node: cst.CSTNode
-    guarded: bool
+    script: Script
+    asked_for: set[str]
     imported: cst.ImportAlias | None = None  # the mention is this part of an import
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it is only used where torch has it."""
+        place = self.node if self.imported is None else self.imported
+        return self.name in self.asked_for or place in guarded_nodes(self.script.module)
 
     @property
     def owner(self) -> cst.CSTNode:
@@ -36,33 +44,36 @@ class Named:
         return node
 
 
-def names_of_torch(script: Script) -> Iterator[Named]:
+@lru_cache(maxsize=2)
+def names_of_torch(script: Script) -> tuple[Named, ...]:
     """Every mention of a name of torch's: of `torch.nn.init`, each of its three parts in turn.
 
     What the script itself sets on torch's modules, or asks for by `hasattr`, counts as guarded.
     """
-    guarded = guarded_nodes(script.module)
+    return tuple(_names_of_torch(script))
+
+
+def _names_of_torch(script: Script) -> Iterator[Named]:
     asked = set(_asked_for(script))
     aliases = dict(_imported(script))
     for alias, name in aliases.items():
         for whole, node in _import_parts(alias, name):
-            free = alias not in guarded and whole not in asked
-            yield Named(whole, node, not free, alias)
+            yield Named(whole, node, script, asked, alias)
     for use, top in _chains(script):
         base = _meaning(use, aliases)
         for node, parts in _links(top, use.node):
             if base is None:
                 break
             whole = f"{base}.{parts}"
-            yield Named(whole, node, node in guarded or whole in asked)
+            yield Named(whole, node, script, asked)
 
 
 def _asked_for(script: Script) -> Iterator[str]:
     """What the script sets itself, or asks for by name: `hasattr(torch, "symeig")`."""
     for node in set_attributes(script.module):
         yield dotted(node) or ""
-    for call in walk(script.module):
-        if isinstance(call, cst.Call) and dotted(call.func) in ("hasattr", "getattr", "setattr"):
+    for call in every(script.module, cst.Call):
+        if dotted(call.func) in ("hasattr", "getattr", "setattr"):
             owner = dotted(call.args[0].value) if call.args else None
             text = string_of(call.args[1].value) if len(call.args) > 1 else None
             if owner and text:

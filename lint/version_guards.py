@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import libcst as cst
 
 from trainlint.lint.lower.syntax import children, dotted, target_names
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every, walk
 
 _WORDS = re.compile(
     r"version|hasattr|getattr|torch_?(ge|lt|le|gt|\d)|is_torch|has_[a-z]|available|legacy"
@@ -21,6 +22,7 @@ _EXPECTING = re.compile(r"raises|suppress|skip", re.IGNORECASE)
 _LEAVING = (cst.Return, cst.Raise, cst.Continue, cst.Break)
 
 
+@lru_cache(maxsize=2)
 def guarded_nodes(module: cst.Module) -> set[cst.CSTNode]:
     """All nodes that a test of the release, or of what it has, stands before."""
     guards = _Guards(_flags(module))
@@ -31,8 +33,8 @@ def guarded_nodes(module: cst.Module) -> set[cst.CSTNode]:
 def _flags(module: cst.Module) -> set[str]:
     """Names that hold the answer to such a test: `OLD = parse(torch.__version__) < …`."""
     found: set[str] = set()
-    for node in walk(module):
-        if isinstance(node, cst.Assign) and _asks(node.value, set()):
+    for node in every(module, cst.Assign):
+        if _asks(node.value, set()):
             for target in node.targets:
                 found.update(name.value for name in target_names(target.target))
     return found

@@ -46,6 +46,8 @@ _SECTION = re.compile(
     r"\b[^\n]{0,12}(?:\n|$)",
     re.IGNORECASE,
 )
+# What may be a comment or a docstring, told without reading the code as Python does.
+_TEXT = re.compile(r"#.*|\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|\"[^\"\n]*\"|'[^'\n]*'")
 _CALL = re.compile(r"\w\(|https?:|\w\.\w+_\w")
 
 
@@ -53,6 +55,10 @@ def lower_claims(script: Script) -> Iterator[Claim]:
     """The claims of a script."""
     data = script.source.data
     spoken = [one for one in SUBJECTS if any(screen in data for screen in one.screen)]
+    if not spoken:
+        return
+    texts = _TEXT.findall(script.source.code)
+    spoken = [one for one in spoken if not one.plain or _may_be_said(texts, one)]
     if not spoken:
         return
     found = list(comments(script.source.code))
@@ -65,6 +71,14 @@ def lower_claims(script: Script) -> Iterator[Claim]:
             yield from _option_claims(script, subject)
             for prose in script.source.prose:
                 yield from _prose_claims(script, prose, subject)
+
+
+def _may_be_said(texts: Sequence[str], subject: Subject) -> bool:
+    """Whether it is worth looking for comments and docstrings that say it."""
+    screen = [one.decode() for one in subject.screen]
+    return any(
+        subject.said.search(text) for text in texts if any(word in text for word in screen)
+    )
 
 
 # -- comments ----------------------------------------------------------------------------------

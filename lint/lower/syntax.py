@@ -34,21 +34,23 @@ def _walked_fields(cls: type[cst.CSTNode]) -> tuple[str, ...]:
     return tuple(
         field.name
         for field in fields(cls)
-        if not field.name.startswith(_LAYOUT) and field.name not in _SKIPPED
+        if not field.name.startswith(_LAYOUT)
+        and field.name not in _SKIPPED
+        and field.type is not str
     )
 
 
-def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     """The child nodes in source order, layout left out."""
+    found: list[cst.CSTNode] = []
     for name in _walked_fields(type(node)):
         value = getattr(node, name)
         kind = type(value)
         if kind in _SEQUENCES:
-            for item in value:
-                if _is_node(type(item)):
-                    yield item
-        elif _is_node(kind):
-            yield value
+            found += [item for item in value if _is_node(type(item))]
+        elif value is not None and _is_node(kind):
+            found.append(value)
+    return found
 
 
 def dotted(node: cst.CSTNode) -> str | None:

@@ -52,9 +52,9 @@ def dropout_built_in_forward(script: Script) -> Iterator[Finding]:
         layer = event.receiver
         if event.site.script is not script or layer in kept or layer in told:
             continue
-        if method_around(event, methods) is None or asks_for_mode(event):
+        if not _is_made_beside(event, layer):
             continue
-        if _is_made_beside(event, layer):
+        if method_around(event, methods) is not None and not asks_for_mode(event):
             yield found(
                 event.site,
                 "this Dropout is made in the forward pass: `eval()` never reaches it",

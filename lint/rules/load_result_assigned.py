@@ -9,7 +9,7 @@ import libcst as cst
 from trainlint.finding import Finding, Fix, Severity
 from trainlint.lint.checkpoints import handed_over, has_torch_state, saved_path
 from trainlint.lint.lower.syntax import dotted
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
 
@@ -75,8 +75,8 @@ def _loaded_into(script: Script, event: Event) -> Iterator[Finding]:
 
 def _assignment(script: Script, event: Event) -> cst.Assign | None:
     """The assignment, to one name, of a call's result."""
-    for node in walk(script.module):
-        if isinstance(node, cst.Assign) and node.value is event.site.node:
+    for node in every(script.module, cst.Assign):
+        if node.value is event.site.node:
             return node if len(node.targets) == 1 else None
     return None
 

@@ -8,7 +8,7 @@ import libcst as cst
 
 from trainlint.finding import Finding, Fix, Severity
 from trainlint.lint.lower.values import Bound, Func, Obj, Ref, Value, options_of
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every, walk
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
 
@@ -151,6 +151,6 @@ def _fix(event: Event, call: str | None) -> Fix | None:
 
 def _is_probed(event: Event) -> bool:
     """Whether it is all that a `try` tries: naming an attribute asks whether it is there."""
-    tries = [node for node in walk(event.site.script.module) if isinstance(node, cst.Try)]
+    tries = every(event.site.script.module, cst.Try)
     probed = {node for one in tries if len(one.body.body) == 1 for node in walk(one.body)}
     return event.site.node in probed

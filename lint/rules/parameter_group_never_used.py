@@ -9,7 +9,7 @@ import libcst as cst
 from trainlint.finding import Finding
 from trainlint.lint.gaps import has_gaps
 from trainlint.lint.lower.syntax import string_of
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every, walk
 from trainlint.lint.model import Script, Site
 from trainlint.lint.neighbours import is_imported
 from trainlint.lint.optimizers import made_optimizers
@@ -67,8 +67,8 @@ def parameter_group_never_used(script: Script) -> Iterator[Finding]:
 
 def _groups(script: Script) -> Iterator[cst.Name]:
     """The names that are bound to groups of parameters."""
-    for node in walk(script.module):
-        if isinstance(node, cst.Assign) and len(node.targets) == 1:
+    for node in every(script.module, cst.Assign):
+        if len(node.targets) == 1:
             target = node.targets[0].target
             if isinstance(target, cst.Name) and _is_groups(node.value):
                 yield target
@@ -93,5 +93,5 @@ def _gives_parameters(node: cst.BaseExpression) -> bool:
 
 def _may_be_used(script: Script, name: str) -> bool:
     """Whether another file, a string or a reader may use the name."""
-    texts = (string_of(node) for node in walk(script.module) if isinstance(node, cst.SimpleString))
+    texts = (string_of(node) for node in every(script.module, cst.SimpleString))
     return name in texts or is_imported(script.source.path) or has_gaps(script)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding, Severity
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every
 from trainlint.lint.model import Script
 from trainlint.lint.rule import found, rule
 from trainlint.lint.torch_api import API
@@ -40,15 +40,14 @@ def removed_keyword(script: Script) -> Iterator[Finding]:
         return
     names = {named.node: named.name for named in names_of_torch(script) if not named.imported}
     names |= imported_names(script)
-    guarded = guarded_nodes(script.module)
-    for call in walk(script.module):
-        if not isinstance(call, cst.Call) or call in guarded or call.func not in names:
+    for call in every(script.module, cst.Call):
+        if call.func not in names:
             continue
         for arg in call.args:
             if arg.keyword is not None:
                 name, keyword = names[call.func], arg.keyword.value
                 gone = API.gone_keyword(name, keyword, script.target_torch)
-                if gone is not None:
+                if gone is not None and call not in guarded_nodes(script.module):
                     yield found(
                         script.location(arg.keyword),
                         f"`{name}` takes no `{keyword}` any more: torch {gone} removed it",

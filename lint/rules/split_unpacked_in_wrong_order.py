@@ -9,7 +9,7 @@ import libcst as cst
 
 from trainlint.finding import Finding, Fix, Severity
 from trainlint.lint.lower.syntax import dotted
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
 
@@ -44,8 +44,8 @@ def split_unpacked_in_wrong_order(script: Script) -> Iterator[Finding]:
     Source: the documentation of sklearn.model_selection.train_test_split.
     """
     calls = {e.site.node: e for e in script.events("call") if e.callee == _SPLIT}
-    for node in walk(script.module):
-        if not isinstance(node, cst.Assign) or len(node.targets) != 1:
+    for node in every(script.module, cst.Assign):
+        if len(node.targets) != 1:
             continue
         event, target = calls.get(node.value), node.targets[0].target
         if event is not None and isinstance(target, cst.Tuple) and _splits_two(event):

@@ -8,7 +8,7 @@ import libcst as cst
 
 from trainlint.finding import Finding, Fix, Severity
 from trainlint.lint.lower.values import Obj
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every
 from trainlint.lint.model import Event, Script
 from trainlint.lint.optimizers import sure_events
 from trainlint.lint.rule import found, rule
@@ -44,7 +44,7 @@ def step_result_kept(script: Script) -> Iterator[Finding]:
     under that name.
     Source: the documentation of torch.optim.Optimizer.step.
     """
-    kept = {node.value: node for node in walk(script.module) if isinstance(node, cst.Assign)}
+    kept = {node.value: node for node in every(script.module, cst.Assign)}
     for kind in ("step", "schedule", "zero_grad"):
         for event in sure_events(script, kind, _is_torch, "method"):
             assigned = kept.get(event.site.node)  # type: ignore[call-overload]

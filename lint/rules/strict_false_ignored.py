@@ -9,7 +9,7 @@ import libcst as cst
 from trainlint.finding import Finding, Severity
 from trainlint.lint.checkpoints import has_torch_state
 from trainlint.lint.lower.values import Const
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
 
@@ -37,7 +37,7 @@ def strict_false_ignored(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.nn.Module.load_state_dict, on `strict` and what it returns.
     """
-    statements = {node.value for node in walk(script.module) if isinstance(node, cst.Expr)}
+    statements = {node.value for node in every(script.module, cst.Expr)}
     for event in script.events("load"):
         if event.callee == "load_state_dict" and event.site.node in statements and _is_lax(event):
             yield found(
