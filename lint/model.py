@@ -227,6 +227,10 @@ def _lowering(part: str) -> Iterator[None]:
         raise ModelError(f"{part}: {type(error).__name__}: {error}") from error
 
 
+_OF_TRAINING = (b".backward(", b"zero_grad(", b".step(", b"training_step")
+_NEAR = 2  # imports of imports: a package's `__init__` stands between
+
+
 @dataclass(eq=False)
 class Script:
     """One script: its source, and what it is lowered to."""
@@ -262,6 +266,14 @@ class Script:
 
         with _lowering("claims"):
             return list(lower_claims(self))
+
+    @cached_property
+    def may_train(self) -> bool:
+        """Whether it, or a file that it imports from, holds anything of a training loop."""
+        reached = [self.source.data]
+        if self.project is not None:
+            reached += self.project.reached(self.source.path, self.source.data, _NEAR)
+        return any(word in data for data in reached for word in _OF_TRAINING)
 
     @property
     def traces(self) -> list[Trace]:

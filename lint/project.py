@@ -63,18 +63,19 @@ class Project:
             self._scripts.popitem(last=False)
         return script
 
-    def reached(self, path: str, data: bytes) -> Iterator[bytes]:
-        """The bytes of a file and of those that it imports, directly or through others."""
+    def reached(self, path: str, data: bytes, depth: int = _REACHED) -> Iterator[bytes]:
+        """The bytes of a file and of those that it imports, through at most so many others."""
         yield data
-        seen, waiting = {path}, list(self._imports_of(path, data))
+        seen, waiting = {path}, [(one, depth) for one in self._imports_of(path, data)]
         while waiting and len(seen) <= _REACHED:
-            one = waiting.pop()
+            one, left = waiting.pop()
             if one in seen:
                 continue
             seen.add(one)
             found = self._bytes(one)
             yield found
-            waiting += self._imports_of(one, found)
+            if left > 1:
+                waiting += [(other, left - 1) for other in self._imports_of(one, found)]
 
     def _imports_of(self, path: str, data: bytes) -> tuple[str, ...]:
         if path not in self._imports:

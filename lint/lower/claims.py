@@ -76,9 +76,7 @@ def lower_claims(script: Script) -> Iterator[Claim]:
 def _may_be_said(texts: Sequence[str], subject: Subject) -> bool:
     """Whether it is worth looking for comments and docstrings that say it."""
     screen = [one.decode() for one in subject.screen]
-    return any(
-        subject.said.search(text) for text in texts if any(word in text for word in screen)
-    )
+    return any(subject.said.search(text) for text in texts if any(word in text for word in screen))
 
 
 # -- comments ----------------------------------------------------------------------------------

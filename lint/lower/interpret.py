@@ -8,7 +8,7 @@ import libcst as cst
 
 from trainlint.lint.lower import known
 from trainlint.lint.lower.blocks import Blocks
-from trainlint.lint.lower.machine import BUDGET, DEPTH, MOST_IMPORTS, shared_names
+from trainlint.lint.lower.machine import BUDGET, DEPTH, MOST_FOLLOWS, MOST_IMPORTS, shared_names
 from trainlint.lint.lower.state import State
 from trainlint.lint.lower.statements import Exits
 from trainlint.lint.lower.syntax import contains_yield, dotted, parameters, statements
@@ -97,7 +97,9 @@ class Interpreter(Blocks):
         known_package = self.imported.get(path)
         if known_package is not None:
             return known_package
-        script = project.script(path) if len(self.imported) < MOST_IMPORTS else None
+        if not self.root.may_train or len(self.imported) >= MOST_IMPORTS:
+            return None
+        script = project.script(path)
         if script is None or self.spent > BUDGET:
             return None
         package = self.imported[path] = Package(STILL, name.lstrip("."), path, Frame(script.module))
@@ -162,11 +164,13 @@ class Interpreter(Blocks):
             or body in self.functions
             or self.spent > BUDGET
             or self.yields(body)
+            or (self.follows[body] >= MOST_FOLLOWS and not self.root.may_train)
         ):
             for arg in args:
                 self.escape(arg.value)
             self.record("opaque", node, receiver=function, callee=function.name, args=args)
             return Value()
+        self.follows[body] += 1
         if self.recording:
             self.followed.add(body)
         return self.enter(function, body, args, node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -45,6 +46,9 @@ from trainlint.lint.model import (
 BUDGET = 150_000
 DEPTH = 12
 MOST_IMPORTS = 40  # files of the project that one script draws in
+# How often one function is followed where nothing trains: libraries of models call the same
+# blocks in a hundred sizes. And such a file is judged by itself, whatever it imports.
+MOST_FOLLOWS = 4
 
 CONTENT = "<content>"  # the state's key for what a container holds, changed in place
 LAST = "<last>"  # what was appended to a list last
@@ -76,6 +80,7 @@ class Machine:
         self.functions: list[cst.CSTNode] = []
         self.functions_made: dict[cst.CSTNode, Func] = {}
         self.classes_made: dict[cst.ClassDef, Class] = {}
+        self.follows: Counter[cst.CSTNode] = Counter()  # how often each was
         self.followed: set[cst.CSTNode] = set()
         self.captured: set[Frame] = set()  # activations whose names a function made in them sees
         self.attributes: dict[tuple[Value, str], Value] = {}  # those that nothing has set
