@@ -8,7 +8,14 @@ import libcst as cst
 
 from trainlint.lint.lower import known
 from trainlint.lint.lower.blocks import Blocks
-from trainlint.lint.lower.machine import BUDGET, DEPTH, MOST_FOLLOWS, MOST_IMPORTS, shared_names
+from trainlint.lint.lower.machine import (
+    BUDGET,
+    DEPTH,
+    FEW_IMPORTS,
+    MOST_FOLLOWS,
+    MOST_IMPORTS,
+    shared_names,
+)
 from trainlint.lint.lower.state import State
 from trainlint.lint.lower.statements import Exits
 from trainlint.lint.lower.syntax import contains_yield, dotted, parameters, statements
@@ -97,9 +104,8 @@ class Interpreter(Blocks):
         known_package = self.imported.get(path)
         if known_package is not None:
             return known_package
-        if not self.root.may_train or len(self.imported) >= MOST_IMPORTS:
-            return None
-        script = project.script(path)
+        most = MOST_IMPORTS if self.root.may_train else FEW_IMPORTS
+        script = project.script(path) if len(self.imported) < most else None
         if script is None or self.spent > BUDGET:
             return None
         package = self.imported[path] = Package(STILL, name.lstrip("."), path, Frame(script.module))

@@ -46,8 +46,9 @@ from trainlint.lint.model import (
 BUDGET = 150_000
 DEPTH = 12
 MOST_IMPORTS = 40  # files of the project that one script draws in
-# How often one function is followed where nothing trains: libraries of models call the same
-# blocks in a hundred sizes. And such a file is judged by itself, whatever it imports.
+# The same where nothing trains, and how often one function is followed there: libraries of models
+# draw in each other, and call the same blocks in a hundred sizes.
+FEW_IMPORTS = 4
 MOST_FOLLOWS = 4
 
 CONTENT = "<content>"  # the state's key for what a container holds, changed in place
