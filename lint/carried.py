@@ -96,15 +96,17 @@ def _summands(value: Expr) -> tuple[Value, ...]:
     """
     if value.op not in ("*", "/"):
         return value.parts
-    factors = [part for part in value.parts if not _is_count(part)]
-    made = [part for part in factors if isinstance(part, (Obj, Expr))]
-    return tuple(made or factors[:1])
+    factors = tuple(part for part in value.parts if not _is_count(part))
+    made = tuple(part for part in factors if isinstance(part, (Obj, Expr)))
+    return made or (factors if len(factors) == 1 else ())
 
 
 def _is_count(value: Value, depth: int = 0) -> bool:
-    """Whether a value surely has no graph: a number, or made of comparisons and sizes alone."""
+    """Whether a value surely has no graph: numbers, data, and what is computed from such alone."""
     if isinstance(value, Const) or cuts_graph(value, is_loss=False):
         return True
+    if type(value) is Value:
+        return bool(value.varies)  # what a loop takes from its data
     if isinstance(value, Choice):
         return all(_is_count(option, depth + 1) for option in value.options)
     if depth > _DEEP or not isinstance(value, (Expr, Obj)):
