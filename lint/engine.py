@@ -172,7 +172,8 @@ def _check_source(
     wanted = [entry for entry in entries if _may_speak(entry, reach)]
     if not wanted:
         return []
-    script = Script(source, parse(source), project, target_torch)
+    module = parse(source) if project is None else project.parsed(source)
+    script = Script(source, module, project, target_torch)
     findings: list[Finding] = []
     failures: dict[str, Problem] = {}
     for entry in wanted:

@@ -270,10 +270,9 @@ class Script:
     @cached_property
     def may_train(self) -> bool:
         """Whether it, or a file that it imports from, holds anything of a training loop."""
-        reached = [self.source.data]
-        if self.project is not None:
-            reached += self.project.reached(self.source.path, self.source.data, _NEAR)
-        return any(word in data for data in reached for word in _OF_TRAINING)
+        path, data = self.source.path, self.source.data
+        reached = [data] if self.project is None else self.project.reached(path, data, _NEAR)
+        return any(word in one for one in reached for word in _OF_TRAINING)
 
     @property
     def traces(self) -> list[Trace]:

@@ -11,11 +11,14 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator
 
+import libcst as cst
+
 from trainlint.lint.files import NOTHING_UNWRITTEN, Unwritten, read_source, unwritten_bytes
 from trainlint.lint.lower.known import is_library
 from trainlint.lint.model import Script
 from trainlint.lint.parse import parse
 from trainlint.lint.problem import Unreadable
+from trainlint.lint.source import Source
 
 # Parsed files that are kept: the memory that they take must not grow with the project.
 _KEPT = 48
@@ -58,24 +61,45 @@ class Project:
         if path in self._scripts:
             self._scripts.move_to_end(path)
             return self._scripts[path]
-        script = self._scripts[path] = self._read(path)
-        if len(self._scripts) > _KEPT:
+        return self._keep(path, self._read(path))
+
+    def parsed(self, source: Source) -> cst.Module:
+        """The tree of a source, parsed once also where others import it; raises Unreadable."""
+        path = os.path.normpath(source.path)
+        kept = self._scripts.get(path)
+        if kept is not None and kept.source.data == source.data:
+            return kept.module
+        script = Script(source, parse(source), self)
+        if source.kind == "python" and len(source.code) <= _LONGEST:
+            self._keep(path, script)
+            self._scripts.move_to_end(path, last=False)  # nothing has imported it yet
+        return script.module
+
+    def _keep(self, path: str, script: Script | None) -> Script | None:
+        if len(self._scripts) >= _KEPT:
             self._scripts.popitem(last=False)
+        self._scripts[path] = script
         return script
 
     def reached(self, path: str, data: bytes, depth: int = _REACHED) -> Iterator[bytes]:
-        """The bytes of a file and of those that it imports, through at most so many others."""
+        """The bytes of a file and of those that it imports, through at most so many others.
+
+        The nearest come first: there may be too many to ask all.
+        """
         yield data
-        seen, waiting = {path}, [(one, depth) for one in self._imports_of(path, data)]
-        while waiting and len(seen) <= _REACHED:
-            one, left = waiting.pop()
-            if one in seen:
-                continue
-            seen.add(one)
-            found = self._bytes(one)
-            yield found
-            if left > 1:
-                waiting += [(other, left - 1) for other in self._imports_of(one, found)]
+        seen, level = {path}, self._imports_of(path, data)
+        for _ in range(depth):
+            further: list[str] = []
+            for one in level:
+                if one in seen:
+                    continue
+                if len(seen) > _REACHED:
+                    return
+                seen.add(one)
+                found = self._bytes(one)
+                yield found
+                further += self._imports_of(one, found)
+            level = tuple(further)
 
     def _imports_of(self, path: str, data: bytes) -> tuple[str, ...]:
         if path not in self._imports:
