@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -109,6 +110,7 @@ def _check_paths(
     unwritten: Unwritten,
 ) -> Checked:
     checked, project = Checked(), Project(unwritten)
+    entries_of = functools.cache(_entries_of)  # most files are asked the same
     named = {os.path.normpath(path) for path in paths}
     for path in discover(paths, exclude, scopes):
         if isinstance(path, Problem):
@@ -117,7 +119,7 @@ def _check_paths(
         checked.files += 1
         checked.paths.append(path)
         scope = everywhere if scopes is None else scopes.scope(shown_path(path, stdin_filename))
-        entries = _entries_of(scope.selection)
+        entries = entries_of(scope.selection)
         try:
             source = read_source(path, stdin_filename, unwritten)
             if is_annotated(source.data):

@@ -7,6 +7,7 @@ its name is the function's name and its docstring is its manual. `load` imports 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 import re
@@ -90,11 +91,17 @@ def make_entry(
 
 def load(package: str) -> list[Entry]:
     """Import every file of `RULES` or `DETECTORS`; their entries, by code."""
+    _import_files(package)
+    prefix = "TRN" if package == RULES else "RUN"
+    return [_entries[code] for code in sorted(_entries) if code.startswith(prefix)]
+
+
+@functools.cache
+def _import_files(package: str) -> None:
+    """Once in a process: looking for the files takes longer than all else that `load` does."""
     root = importlib.import_module(package)
     for module in pkgutil.iter_modules(root.__path__):
         importlib.import_module(f"{package}.{module.name}")
-    prefix = "TRN" if package == RULES else "RUN"
-    return [_entries[code] for code in sorted(_entries) if code.startswith(prefix)]
 
 
 def load_all() -> list[Entry]:
