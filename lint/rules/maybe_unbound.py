@@ -45,7 +45,7 @@ def maybe_unbound(script: Script) -> Iterator[Finding]:
             print(report)
 
     Source: pylint's possibly-used-before-assignment (E0606) and pyright's
-    reportPossiblyUnbound find the general case.
+    reportPossiblyUnboundVariable find the general case.
     """
     if not script.whole or has_gaps(script) or script.names.dynamic:
         return

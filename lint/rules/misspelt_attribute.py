@@ -63,8 +63,8 @@ def misspelt_attribute(script: Script) -> Iterator[Finding]:
 
     Fix safety: the fix spells the attribute right, or calls the method that does what the
     assignment was to do. What was set before had no effect.
-    Source: the documentation of torch.Tensor.requires_grad, torch.nn.Module.requires_grad_ and
-    torch.nn.Module.train, and of the param_groups in "How to adjust learning rate" (torch.optim).
+    Source: the documentation of torch.Tensor.requires_grad, torch.nn.Module.requires_grad_,
+    torch.nn.Module.train and torch.optim.Optimizer.add_param_group; each was tried with torch 2.13.
     """
     if not script.whole:
         return
