@@ -50,7 +50,8 @@ def exhausted_parameter_iterator(script: Script) -> Iterator[Finding]:
 
     Fix safety: the fix puts `list(…)` around what makes the generator, which changes nothing but
     that it can be run through more than once.
-    Source: the documentation of torch.nn.Module.parameters ("returns an iterator").
+    Source: the documentation of torch.nn.Module.parameters ("Return an iterator over module
+    parameters").
     """
     for trace in script.traces:
         used: dict[Value, Event] = {}

@@ -16,7 +16,7 @@ def zero_grad_before_step(script: Script) -> Iterator[Finding]:
     """The gradients are cleared between `backward()` and `step()`.
 
     The step then finds nothing to go along: the model never moves, but for weight decay and
-    momentum. The loss stays where it began.
+    momentum where `set_to_none=False` leaves zeros. The loss stays where it began.
 
     Bad:
         import torch
