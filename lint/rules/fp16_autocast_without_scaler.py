@@ -21,7 +21,7 @@ _SCALES = (b"caler", b"scale_loss", b"loss_scale", b"lossscale", b"set_autocast"
 def fp16_autocast_without_scaler(script: Script) -> Iterator[Finding]:
     """A model trains under float16 autocast, and no GradScaler scales its loss.
 
-    Gradients of float16 operations are float16 as well: those below some 6e-8 become zero, and the
+    Gradients of float16 operations are float16 as well: those below some 3e-8 become zero, and the
     layers they belong to stop learning. A GradScaler multiplies the loss so that they stay
     representable, and divides the gradients before the step.
 

@@ -71,7 +71,7 @@ def lightning_manual_clip(script: Script) -> Iterator[Finding]:
 
         trainer = L.Trainer(gradient_clip_val=1.0)
 
-    Source: the documentation of Lightning, "Manual Optimization" and "Effective Training
+    Source: the documentation of Lightning, "Automatic Optimization" and "Effective Training
     Techniques", section "Gradient Clipping".
     """
     if reads(script, *_MANUAL):
