@@ -39,8 +39,8 @@ def broadcast_loss(script: Script) -> Iterator[Finding]:
         model = nn.Linear(4, 1)
         loss = nn.functional.mse_loss(model(torch.randn(8, 4)).squeeze(1), torch.randn(8))
 
-    Source: the warning of torch.nn.functional.mse_loss, "Using a target size that is different to
-    the input size".
+    Source: the warning of torch.nn.functional.mse_loss: "This will likely lead to incorrect results
+    due to broadcasting".
     """
     for call in loss_calls(script, *_LOSSES):
         if call.target is None:

@@ -53,7 +53,8 @@ def choice_into_loss(script: Script) -> Iterator[Finding]:
             loss.backward()
             optimizer.step()
 
-    Source: the documentation of torch.autograd, "Gradients for non-differentiable functions".
+    Source: the PyTorch notes "Autograd mechanics", section "Gradients for non-differentiable
+    functions"; the gradients of these were tried with torch 2.13.
     """
     autograd = Autograd(script)
     by_hand = _uses_gradients(script, autograd)

@@ -16,7 +16,7 @@ def logits_into_bce_loss(script: Script) -> Iterator[Finding]:
     """The output of a linear layer goes straight into a binary cross-entropy on probabilities.
 
     `BCELoss` takes numbers from 0 to 1. The first logit outside stops the script with an
-    assertion, on a GPU one that names another line.
+    error, on a GPU with an assertion that names another line.
 
     Bad:
         import torch

@@ -17,8 +17,9 @@ from trainlint.lint.rule import found, rule
 def loss_class_called_as_function(script: Script) -> Iterator[Finding]:
     """A loss class is called with predictions and targets, which builds it instead of applying it.
 
-    `nn.MSELoss(output, target)` makes a module, with the two tensors as its settings; what follows
-    fails at `.backward()`, or is never noticed where the loss is only printed.
+    `nn.MSELoss(output, target)` makes a module, with the two tensors as its settings. Most losses
+    refuse tensors of more than one number at once: "Boolean value of Tensor with more than one value
+    is ambiguous". Else `.backward()` fails, or nobody notices where the loss is only printed.
 
     Bad:
         import torch
@@ -34,7 +35,8 @@ def loss_class_called_as_function(script: Script) -> Iterator[Finding]:
         loss = nn.MSELoss()(output, target)
 
     Fix safety: the fix makes the loss and then calls it with the same arguments, as was meant.
-    Source: the documentation of torch.nn (losses are modules: made first, then called).
+    Source: the documentation of torch.nn (losses are modules: made first, then called);
+    the errors are those of torch 2.13.
     """
     used = _taken_for_tensors(script)
     for event in script.events("make"):

@@ -34,8 +34,8 @@ def probabilities_into_nll_loss(script: Script) -> Iterator[Finding]:
         output = F.log_softmax(model(torch.randn(8, 4)), dim=1)
         loss = F.nll_loss(output, torch.randint(3, (8,)))
 
-    Source: the documentation of torch.nn.NLLLoss ("the input is expected to contain
-    log-probabilities").
+    Source: the documentation of torch.nn.NLLLoss (its input "is expected to contain
+    log-probabilities of each class").
     """
     for mismatch in loss_after(script, ("NLLLoss",), ("softmax", "sigmoid")):
         yield found(

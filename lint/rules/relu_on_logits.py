@@ -38,7 +38,8 @@ def relu_on_logits(script: Script) -> Iterator[Finding]:
         criterion = nn.CrossEntropyLoss()
         loss = criterion(model(torch.randn(8, 4)), torch.randint(3, (8,)))
 
-    Source: Karpathy, "A Recipe for Training Neural Networks", on checking what the loss is given.
+    Source: the documentation of torch.nn.CrossEntropyLoss: its input is unnormalized logits, which
+    "do not need to be positive".
     """
     losses = ("CrossEntropyLoss", "BCEWithLogitsLoss")
     for mismatch in loss_after(script, losses, ("relu",)):
