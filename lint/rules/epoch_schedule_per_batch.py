@@ -70,7 +70,8 @@ def epoch_schedule_per_batch(script: Script) -> Iterator[Finding]:
                 optimizer.step()
             scheduler.step()
 
-    Source: the documentation of torch.optim.lr_scheduler: the lengths count calls of `step()`.
+    Source: the documentation of torch.optim.lr_scheduler.CosineAnnealingLR: `T_cur` "increases
+    monotonically with each call to" `step()`.
     """
     if not script.whole:
         return

@@ -18,8 +18,8 @@ def loss_class_called_as_function(script: Script) -> Iterator[Finding]:
     """A loss class is called with predictions and targets, which builds it instead of applying it.
 
     `nn.MSELoss(output, target)` makes a module, with the two tensors as its settings. Most losses
-    refuse tensors of more than one number at once: "Boolean value of Tensor with more than one value
-    is ambiguous". Else `.backward()` fails, or nobody notices where the loss is only printed.
+    refuse tensors of more than one number at once ("Boolean value of Tensor with more than one
+    value is ambiguous"). Else `.backward()` fails, or no one notices where it is only printed.
 
     Bad:
         import torch

@@ -51,7 +51,8 @@ def rate_decayed_per_batch(script: Script) -> Iterator[Finding]:
             for group in optimizer.param_groups:
                 group["lr"] *= 0.9
 
-    Source: the documentation of torch.optim.lr_scheduler: most schedules are stepped once an epoch.
+    Source: the documentation of torch.optim, "How to adjust learning rate", whose examples change
+    it once an epoch.
     """
     for trace in script.traces:
         for event in trace.events:
