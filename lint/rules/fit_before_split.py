@@ -53,7 +53,8 @@ def fit_before_split(script: Script) -> Iterator[Finding]:
         x_train = torch.from_numpy(scaler.transform(parts[0]))
         x_test = torch.from_numpy(scaler.transform(parts[1]))
 
-    Source: the scikit-learn user guide, "Common pitfalls: data leakage during pre-processing".
+    Source: the scikit-learn user guide, "Common pitfalls and recommended practices", section "Data
+    leakage during pre-processing".
     """
     for event in script.events("call"):
         if event.callee != _SPLIT or event.site.script is not script:

@@ -68,7 +68,8 @@ def generator_cloned_into_workers(script: Script) -> Iterator[Finding]:
 
         loader = DataLoader(Noisy(torch.randn(100)), batch_size=8, num_workers=4)
 
-    Source: the documentation of torch.utils.data, "Randomness in multi-process data loading".
+    Source: the documentation of torch.utils.data, "Randomness in multi-process data loading"; what
+    is seeded stands in torch.utils.data._utils.worker.
     """
     if "worker_in" in script.source.code or "worker_id" in script.source.code:
         return

@@ -19,7 +19,7 @@ def normalize_before_to_tensor(script: Script) -> Iterator[Finding]:
     """A transform that takes tensors stands before the one that makes the image a tensor.
 
     `Normalize` and `RandomErasing` take tensors, `ToTensor` takes a PIL image or an array: in this
-    order one of the two raises a TypeError, whatever is put in.
+    order one of the two fails, whatever is put in (`RandomErasing` on the images that it picks).
 
     Only torchvision's own transforms are meant, with nothing between the two that makes an image of
     a tensor again.
