@@ -65,7 +65,7 @@ def best_never_beaten(script: Script) -> Iterator[Finding]:
                 best_loss = loss.item()
                 torch.save(model.state_dict(), "best.pt")
 
-    Source: the documentation of torch.nn.MSELoss and the other losses named; arithmetic.
+    Source: the formulas in the documentation of torch.nn.MSELoss and the other losses.
     """
     losses = {id(event.result) for event in script.events("loss") if _is_never_negative(event)}
     seen: set[cst.CSTNode] = set()

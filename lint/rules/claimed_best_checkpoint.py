@@ -60,7 +60,7 @@ def claimed_best_checkpoint(script: Script) -> Iterator[Finding]:
                 lowest = loss.item()
                 torch.save(model.state_dict(), "best.pt")
 
-    Source: Prechelt, "Early Stopping: But When?" (1998), for which model to keep.
+    Source: Prechelt, "Early Stopping - But When?" (1998), for which model to keep.
     """
     yield from findings(
         script,

@@ -60,7 +60,7 @@ def claimed_early_stopping(script: Script) -> Iterator[Finding]:
                 break
             lowest = total
 
-    Source: Prechelt, "Early Stopping: But When?" (1998).
+    Source: Prechelt, "Early Stopping - But When?" (1998).
     """
     yield from findings(
         script,

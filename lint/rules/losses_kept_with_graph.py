@@ -49,8 +49,8 @@ def losses_kept_with_graph(script: Script) -> Iterator[Finding]:
             total += loss.item()
 
     Fix safety: the fix adds `.item()`; the sum is a Python number then, and no tensor.
-    Source: the PyTorch FAQ, "My model reports cuda runtime error(2): out of memory" ("don't
-    accumulate history across your training loop").
+    Source: the PyTorch FAQ, on running out of memory ("Don't accumulate history across your
+    training loop").
     """
     for trace in script.traces:
         for kept in kept_losses(trace):

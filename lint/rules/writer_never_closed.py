@@ -15,9 +15,9 @@ from trainlint.lint.rule import found, rule
 def writer_never_closed(script: Script) -> Iterator[Finding]:
     """A SummaryWriter is never closed or flushed.
 
-    It writes from a queue, every two minutes. A script that is killed, or that starts many
-    writers, loses what is still in it, and keeps its files open. At the ordinary end of a script
-    all is written, so this only advises.
+    It writes from a queue, and flushes every two minutes. A script that is killed, or that starts
+    many writers, loses what is still in it, and keeps its files open. At the ordinary end of a
+    script only the last few values can be lost (the queue holds ten), so this only advises.
 
     Bad:
         from torch.utils.tensorboard import SummaryWriter
@@ -32,8 +32,8 @@ def writer_never_closed(script: Script) -> Iterator[Finding]:
             for step in range(100):
                 writer.add_scalar("loss", 1 / (step + 1), step)
 
-    Source: the documentation of torch.utils.tensorboard.SummaryWriter, on `flush_secs`, `flush`
-    and `close`.
+    Source: the documentation of torch.utils.tensorboard.SummaryWriter, on `max_queue`,
+    `flush_secs`, `flush` and `close`; the loss at the end was tried with TensorBoard 2.21.
     """
     if not script.whole:
         return
