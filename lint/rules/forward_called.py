@@ -17,7 +17,7 @@ def forward_called(script: Script) -> Iterator[Finding]:
     """A module's `forward` is called by name.
 
     `model.forward(x)` passes the hooks over: those of profilers, of spectral and weight norm in
-    their old form, of DistributedDataParallel and of trainlint itself.
+    their old form, of `fully_shard` and of trainlint itself.
 
     Bad:
         import torch

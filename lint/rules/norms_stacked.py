@@ -16,8 +16,9 @@ def norms_stacked(script: Script) -> Iterator[Finding]:
     """Two norms are put on one weight, of which the second cannot stand on the first.
 
     `weight_norm` and `spectral_norm` of `torch.nn.utils` take the parameter away and put others in
-    its place. The next one finds none and fails: `KeyError: 'weight'`, or a ValueError. The
-    parametrization `weight_norm` makes two parameters of one, which no other can take.
+    its place. The next one finds none and fails: `KeyError: 'weight'`, or a ValueError; the
+    same one twice is a RuntimeError. The parametrization `weight_norm` cannot stand on another one,
+    nor `orthogonal` on it: the first use of the weight raises a TypeError.
 
     Nothing is said where the first is removed again, or where one of them depends on a test. The
     parametrization `spectral_norm` on top of another one works, and is left alone.

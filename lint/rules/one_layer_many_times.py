@@ -30,7 +30,8 @@ def one_layer_many_times(script: Script) -> Iterator[Finding]:
 
         layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
 
-    Source: the Python tutorial, on multiplying lists (the items are not copied).
+    Source: the Python library reference, "Common Sequence Operations" ("items in the sequence s are
+    not copied; they are referenced multiple times").
     """
     for event in script.events("make"):
         made = event.result
