@@ -27,8 +27,9 @@ class Thresholds:
     gradless_steps: int = 3
     gradless_share: float = 0.5
     unheld_steps: int = 20
-    # TheDeepChecker and AutoTrainer use ratios of this order; the floor keeps a converged run,
-    # whose norms are next to nothing, from looking ill.
+    # Ours: AutoTrainer asks for 70 times the last layer's norm in the first, TheDeepChecker for a
+    # mean of 1e6, or four doublings in a row. The floor keeps a converged run, whose norms are
+    # next to nothing, from looking ill.
     explosion_ratio: float = 1e3
     explosion_floor: float = 100.0
     explosion_baseline: int = 10

@@ -18,7 +18,7 @@ def non_finite(run: Run, limits: Thresholds) -> Iterator[Result]:
 
     One such step spoils every weight it touches, for good. Reported once, for the first of them:
     the loss points at the data or the forward pass (log of 0, division by 0, overflow in half
-    precision), a gradient under a finite loss at the backward pass (sqrt or norm at 0).
+    precision), a gradient under a finite loss at the backward pass (sqrt at 0).
 
     A step that a GradScaler left out is no mistake: that is how it finds its scale. Only where
     it leaves out the last ten steps is it found. A loss that was not finite but was not stepped
