@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
+from trainlint.lint.patterns import Patterns
 from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.source import Source
 from trainlint.selection import Scopes
@@ -43,9 +42,10 @@ def discover(
 
     Folders are searched for Python files, notebooks, Markdown and reST, but for what git ignores
     and what the patterns of `exclude` (as in .gitignore, from the working folder) or the
-    configuration match. Where `scopes` forces it, these leave out what is named, too.
+    configuration match. Where `scopes` forces it, these leave out what is named, too. Raises
+    ValueError for what is no pattern.
     """
-    search = _Search(GitIgnoreSpec.from_lines(exclude), scopes)
+    search = _Search(Patterns(exclude), scopes)
     for path in paths:
         if not path:
             yield Problem("''", "an empty path")
@@ -64,16 +64,16 @@ class _Ignore:
     """The patterns of one .gitignore, and the folder that they count from."""
 
     folder: str
-    spec: GitIgnoreSpec
+    patterns: Patterns
 
     def says(self, path: str, is_folder: bool) -> bool | None:
         """Whether a path is ignored; None where no pattern speaks of it."""
         name = os.path.relpath(path, self.folder).replace(os.sep, "/")
-        return self.spec.check_file(name + "/" if is_folder else name).include
+        return self.patterns.says(name, is_folder)
 
 
 class _Search:
-    def __init__(self, exclude: GitIgnoreSpec, scopes: Scopes | None) -> None:
+    def __init__(self, exclude: Patterns, scopes: Scopes | None) -> None:
         self._seen: set[str] = set()
         self._scopes = scopes
         self._exclude = _Ignore(os.getcwd(), exclude)
@@ -179,9 +179,10 @@ def _ignores_in(folder: str) -> tuple[_Ignore, ...]:
 def _read_ignore(path: str, folder: str) -> tuple[_Ignore, ...]:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return (_Ignore(os.path.abspath(folder), GitIgnoreSpec.from_lines(file)),)
-    except (OSError, ValueError):
+            patterns = Patterns((line.rstrip("\n") for line in file), lenient=True)
+    except OSError:
         return ()
+    return (_Ignore(os.path.abspath(folder), patterns),)
 
 
 # -- reading -----------------------------------------------------------------------------------

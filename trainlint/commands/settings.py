@@ -13,6 +13,7 @@ from trainlint.config import Config, ConfigError, Configs
 from trainlint.config.read import release_of, releases
 from trainlint.finding import Finding
 from trainlint.lint.engine import Checked
+from trainlint.lint.patterns import Patterns
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.registry import Entry, load_all
 from trainlint.selection import Scope, Selection, UnknownCodeError, check_selectors
@@ -168,6 +169,8 @@ def load_settings(
         raise SettingsError(f"error: {error}") from None
     except ConfigError as error:
         raise SettingsError(str(error)) from None
+    for pattern in exclude:
+        _refuse_no_pattern(pattern)
     asked = Asked(
         tuple(select), tuple(ignore), tuple(extend_select), tuple(exclude), force_exclude,
         _target(target_torch),
@@ -175,6 +178,14 @@ def load_settings(
     settings = Settings(start, asked, configs, tuple(entries))
     settings.config_of(start)  # what is wrong there is told before anything is read
     return settings
+
+
+def _refuse_no_pattern(pattern: str) -> None:
+    try:
+        Patterns([pattern])
+    except ValueError:
+        message = f"error: --exclude: {pattern!r} is no pattern as in .gitignore"
+        raise SettingsError(message) from None
 
 
 def _target(given: str | None) -> str | None:

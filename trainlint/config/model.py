@@ -7,9 +7,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pathspec import GitIgnoreSpec
-
-from trainlint.finding import Finding, Severity
+from trainlint.finding import Severity
+from trainlint.lint.patterns import Patterns
 
 Number = int | float
 
@@ -34,14 +33,10 @@ class Config:
     folder: str = ""
     path: str = ""
 
-    def ignores(self, finding: Finding) -> bool:
-        """Whether `per-file-ignores` leaves out a finding."""
-        return self.ignores_code(finding.location.path, finding.code)
-
     def ignores_code(self, path: str, code: str) -> bool:
         """Whether `per-file-ignores` leaves a code out of a file."""
         return any(
-            _names(codes, code) and _spec((pattern,)).match_file(self._inside(path))
+            _names(codes, code) and _patterns((pattern,)).says(self._inside(path), False)
             for pattern, codes in self.per_file_ignores.items()
         )
 
@@ -49,8 +44,7 @@ class Config:
         """Whether `exclude` leaves out a file or folder; None where no pattern speaks of it."""
         if not self.exclude:
             return None
-        name = self._inside(path)
-        return _spec(self.exclude).check_file(f"{name}/" if is_folder else name).include
+        return _patterns(self.exclude).says(self._inside(path), is_folder)
 
     def severity_of(self, code: str) -> Severity | None:
         """The severity that a code is given, by the longest key that it begins with."""
@@ -77,5 +71,5 @@ def _real(folder: str) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
-    return GitIgnoreSpec.from_lines(patterns)
+def _patterns(lines: tuple[str, ...]) -> Patterns:
+    return Patterns(lines)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pathspec import GitIgnoreSpec
-
 from trainlint.config.keys import KEYS, Kind, thresholds
 from trainlint.config.model import Config, ConfigError, Number
 from trainlint.finding import Severity
+from trainlint.lint.patterns import Patterns
 from trainlint.lint.torch_api import API
 from trainlint.registry import Entry
 from trainlint.selection import UnknownCodeError, check_selectors
@@ -112,7 +111,7 @@ class _Reader:
 
     def pattern(self, key: str, pattern: str) -> None:
         try:
-            GitIgnoreSpec.from_lines([pattern])
+            Patterns([pattern])
         except ValueError:
             self.fail(f"`{key}`: {pattern!r} is no pattern as in .gitignore")
 
