@@ -226,8 +226,9 @@ def test_git_runs_nothing_that_a_repository_names(repository: Path) -> None:
     trap = repository / "trap.sh"
     trap.write_text("#!/bin/sh\ntouch trapped\n")
     trap.chmod(0o755)
-    (repository / ".gitattributes").write_text("*.py diff=trap\n")
-    for key in ("diff.external", "diff.trap.textconv", "core.fsmonitor", "diff.trap.command"):
+    (repository / ".gitattributes").write_text("*.py diff=trap filter=trap\n")
+    for key in ("diff.external", "diff.trap.textconv", "core.fsmonitor", "diff.trap.command",
+                "filter.trap.clean", "filter.trap.process"):  # fmt: skip
         git(repository, "config", key, str(trap))
     (repository / "a.py").write_text(OLD + "print(third)\n")
     assert lines(repository, "a.py", "--since", "HEAD") == [("a.py", 4)]
@@ -239,6 +240,43 @@ def test_within_a_hook(repository: Path) -> None:
     (repository / "sub" / "b.py").write_text(OLD + "print(third)\n")
     found = lines(repository / "sub", "b.py", "--since", "HEAD", env=("GIT_DIR", ".git"))
     assert found == [("b.py", 4)]
+
+
+def test_what_an_editor_hands_over_counts_not_the_disk(repository: Path) -> None:
+    text = f"import os\n\n{OLD}print(third)\n"
+    arguments = ("check", "-", "--stdin-filename", "a.py", "--since", "HEAD")
+    done = trainlint(*arguments, "--output-format", "json", cwd=repository, stdin=text.encode())
+    assert findings_of(done) == [("TRN001", 6)]
+
+
+def test_lines_are_known_again_as_fixes_move_them(repository: Path) -> None:
+    """An import that is added moves the old mistake on line 2 to where the new one stood."""
+    (repository / "a.py").write_text("import torch\nprint(first)\nx = 1\n")
+    git(repository, "commit", "-qam", "two")
+    (repository / "a.py").write_text("import torch\nprint(first)\nx = F.relu\n")
+    done = trainlint("check", "a.py", "--since", "HEAD", "--fix", cwd=repository)
+    assert done.stdout == "Found 1 mistake (1 fixed, 0 remaining).\n"
+    again = trainlint("check", "a.py", "--since", "HEAD", "--fix", cwd=repository)
+    assert (again.returncode, again.stdout) == (0, "All clear: 1 file checked.\n")
+
+
+def test_a_link_is_the_file_that_it_leads_to(repository: Path, tmp_path_factory: Any) -> None:
+    (repository / "link.py").symlink_to("a.py")
+    outside = tmp_path_factory.mktemp("outside") / "far.py"
+    outside.write_text(OLD)
+    (repository / "far.py").symlink_to(outside)
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "two")
+    (repository / "a.py").write_text(OLD + "print(third)\n")
+    assert lines(repository, "link.py", "--since", "HEAD") == [("link.py", 4)]
+    assert len(lines(repository, "far.py", "--since", "HEAD")) == 2
+
+
+def test_line_ends_of_git_are_no_change(repository: Path) -> None:
+    git(repository, "config", "core.autocrlf", "true")
+    text = (OLD + "print(third)\n").replace("\n", "\r\n")
+    (repository / "a.py").write_bytes(text.encode())
+    assert lines(repository, "a.py", "--since", "HEAD") == [("a.py", 4)]
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "", "--output=x", "HEAD:a.py", "HEAD~9"])

@@ -1,32 +1,26 @@
 """Which lines were changed since a revision of git: for `--since`.
 
-git is asked, as a process of its own and without a shell; it is kept from running what a
-repository's settings name (external diffs, text filters for diffs, monitors).
+git is asked, as a process of its own and without a shell, for what it holds, and never to look at
+the files: it would run what a repository's settings name (external diffs, filters, monitors). What
+was checked is compared here, so that it may also be an editor's text, or mended and not written.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trainlint.finding import Location
-from trainlint.lint.source import Source
+from trainlint.lint.source import Source, split_lines
 
-_HUNK = re.compile(rb"^@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-_QUOTED = re.compile(rb"\\([0-7]{3}|.)")
-_ESCAPES = {
-    b"n": b"\n",
-    b"t": b"\t",
-    b"r": b"\r",
-    b"a": b"\a",
-    b"b": b"\b",
-    b"f": b"\f",
-    b"v": b"\v",
-}
+# A line of a file, and the notebook cell that it stands in.
+Line = tuple[int, int]
+
 # What a hook of git sets would send the calls to another repository or index.
 _INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_EXTERNAL_DIFF")
 
@@ -37,11 +31,10 @@ class SinceError(Exception):
 
 @dataclass(frozen=True)
 class _Repository:
-    """The working tree of a repository against one of its commits."""
+    """A repository's index, and one of its commits: the ids of its files by name."""
 
     top: str
-    commit: str
-    changed: Mapping[str, set[int]]
+    blobs: Mapping[str, str]
     renamed: Mapping[str, str]
     tracked: frozenset[str]
 
@@ -53,40 +46,61 @@ class Changes:
     revision: str
     _tops: dict[str, str] = field(default_factory=dict)
     _repositories: dict[str, _Repository] = field(default_factory=dict)
-    _cells: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    _changed: dict[str, tuple[Source, set[Line] | None]] = field(default_factory=dict)
 
     def touch(self, at: Location, source: Source | None) -> bool:
         """Whether one of a place's lines was changed; all of a file that git does not track were.
 
         Raises SinceError.
         """
-        folder, file = os.path.split(os.path.abspath(at.path))
-        repository = self._repository(folder)
-        real = os.path.join(os.path.realpath(folder), file)
-        name = os.path.relpath(real, repository.top).replace(os.sep, "/")
-        if name not in repository.tracked:
-            return True
+        changed = self._lines(source) if source is not None else None
         lines = range(at.line, max(at.line, at.end_line) + 1)
-        if at.cell and source is not None:
-            if name not in repository.changed:
-                return False
-            if at.path not in self._cells:
-                self._cells[at.path] = set(_changed_cells(repository, name, source))
-            return any((at.cell, line) in self._cells[at.path] for line in lines)
-        return any(line in repository.changed.get(name, ()) for line in lines)
+        return changed is None or any((at.cell, line) in changed for line in lines)
 
     def require(self, path: str) -> None:
         """Raise SinceError where a file's or folder's repository has no such revision."""
-        path = os.path.abspath(path)
-        self._repository(path if os.path.isdir(path) else os.path.dirname(path))
+        folder = path if os.path.isdir(path) else os.path.dirname(path)
+        self._repository(os.path.realpath(folder))
+
+    def _lines(self, source: Source) -> set[Line] | None:
+        """The changed lines of a text; None for all."""
+        known = self._changed.get(source.path)
+        if known is None or known[0] is not source:
+            known = self._changed[source.path] = (source, self._compared(source))
+        return known[1]
+
+    def _compared(self, source: Source) -> set[Line] | None:
+        file = os.path.realpath(source.path)
+        try:
+            repository = self._repository(os.path.dirname(file))
+        except SinceError:
+            if os.path.islink(source.path):
+                return None  # out of the repository
+            raise
+        name = os.path.relpath(file, repository.top).replace(os.sep, "/")
+        blob = repository.blobs.get(repository.renamed.get(name, name))
+        if name not in repository.tracked or blob is None:
+            return None
+        if _id_of(source.data, len(blob)) == blob:
+            return set()
+        done = _git(repository.top, "cat-file", "blob", blob)
+        return None if done.returncode else set(_changed_lines(source, done.stdout))
 
     def _repository(self, folder: str) -> _Repository:
-        if folder not in self._tops:
-            self._tops[folder] = _top_of(folder)
-        top = self._tops[folder]
+        at = _nearest(folder)
+        if at not in self._tops:
+            self._tops[at] = _top_of(folder)
+        top = self._tops[at]
         if top not in self._repositories:
-            self._repositories[top] = _compare(top, self.revision)
+            self._repositories[top] = _read(top, self.revision)
         return self._repositories[top]
+
+
+def _nearest(folder: str) -> str:
+    """The folder above which git need not be asked again: the nearest with a `.git`."""
+    while not os.path.exists(os.path.join(folder, ".git")) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return folder
 
 
 def _top_of(folder: str) -> str:
@@ -98,7 +112,7 @@ def _top_of(folder: str) -> str:
     return os.path.realpath(os.fsdecode(done.stdout.removesuffix(b"\n")))
 
 
-def _compare(top: str, revision: str) -> _Repository:
+def _read(top: str, revision: str) -> _Repository:
     done = _git(
         top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
     )
@@ -108,27 +122,34 @@ def _compare(top: str, revision: str) -> _Repository:
             f"error: --since: git knows no revision {revision!r} in {top}\n"
             "  help: a shallow clone has only the newest; `git fetch --unshallow` brings the others"
         )
-    patch = _output(
-        top, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--unified=0",
-        "--find-renames", "--ignore-submodules=all", "--src-prefix=a/", "--dst-prefix=b/",
-        commit, "--",
+    tree = _output(top, "ls-tree", "-r", "-z", "--full-tree", commit)
+    moved = _output(
+        top, "diff", "--cached", "--no-ext-diff", "--no-textconv", "--find-renames", "-z",
+        "--name-status", "--diff-filter=R", "--ignore-submodules=all", commit, "--",
     )  # fmt: skip
-    changed, renamed = _read_patch(patch)
-    names = _output(top, "ls-files", "-z", "--").split(b"\0")
-    tracked = frozenset(os.fsdecode(name) for name in names if name)
-    return _Repository(top, commit, changed, renamed, tracked)
+    _, old, new = moved[0::3], moved[1::3], moved[2::3]
+    tracked = frozenset(_output(top, "ls-files", "-z", "--"))
+    return _Repository(top, dict(_blobs(tree)), dict(zip(new, old, strict=True)), tracked)
 
 
-def _output(folder: str, *arguments: str) -> bytes:
+def _blobs(tree: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Name and id of each file in what `ls-tree` tells."""
+    for entry in tree:
+        about, _, name = entry.partition("\t")
+        yield name, about.rsplit(" ", 1)[1]
+
+
+def _output(folder: str, *arguments: str) -> list[str]:
+    """What git tells, entry by entry."""
     done = _git(folder, *arguments)
     if done.returncode:
         raise SinceError(f"error: --since: git {arguments[0]}: {_last_line(done.stderr)}")
-    return done.stdout
+    return [os.fsdecode(entry) for entry in done.stdout.split(b"\0") if entry]
 
 
 def _git(folder: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     env = {name: value for name, value in os.environ.items() if name not in _INHERITED}
-    env.update(GIT_OPTIONAL_LOCKS="0", LC_ALL="C", GIT_PAGER="cat")
+    env.update(GIT_OPTIONAL_LOCKS="0", GIT_NO_LAZY_FETCH="1", LC_ALL="C", GIT_PAGER="cat")
     settings = ("core.fsmonitor=false", "core.hooksPath=", "core.quotePath=false")
     flags = [part for setting in settings for part in ("-c", setting)]
     try:
@@ -151,73 +172,52 @@ def _last_line(stderr: bytes) -> str:
     return lines[-1] if lines else "git gave no reason"
 
 
-def _read_patch(patch: bytes) -> tuple[dict[str, set[int]], dict[str, str]]:
-    """The new lines by file, and the former name of each file that has another one now."""
-    changed: dict[str, set[int]] = {}
-    renamed: dict[str, str] = {}
-    old, name, lines = "", "", iter(patch.split(b"\n"))
-    for line in lines:
-        hunk = _HUNK.match(line)
-        if hunk is not None:
-            start, new = int(hunk[2]), int(hunk[3] or 1)
-            changed[name].update(range(start, start + new))
-            _skip(lines, int(hunk[1] or 1) + new)
-        elif line.startswith(b"--- "):
-            old = _name(line[4:])
-        elif line.startswith(b"+++ "):
-            name = _name(line[4:])
-            changed.setdefault(name, set())
-            if old != name:
-                renamed[name] = old
-    return changed, renamed
+def _id_of(data: bytes, length: int) -> str:
+    """What git calls a file's content, in one of the two lengths that it has."""
+    made = hashlib.sha1(usedforsecurity=False) if length == 40 else hashlib.sha256()
+    made.update(b"blob %d\0" % len(data) + data)
+    return made.hexdigest()
 
 
-def _skip(lines: Iterator[bytes], count: int) -> None:
-    """Pass a hunk's lines by: what they hold can look like a header."""
-    while count > 0:
-        count -= not next(lines).startswith(b"\\")
+def _changed_lines(source: Source, old: bytes) -> Iterator[Line]:
+    """What is new in a text; of a notebook in its code, wherever its JSON puts it."""
+    if source.kind == "notebook":
+        before, now = _cells(source.path, old), source.cells
+    else:
+        before, now = (
+            {0: old.decode(source.encoding, "replace").removeprefix("\ufeff")},
+            {0: source.text},
+        )
+    former = [line for text in before.values() for line in split_lines(text)]
+    by_cell = {cell: split_lines(text) for cell, text in now.items()}
+    places = [(cell, number + 1) for cell, some in by_cell.items() for number in range(len(some))]
+    for first, last in _new(former, [line for some in by_cell.values() for line in some]):
+        yield from places[first:last]
 
 
-def _name(written: bytes) -> str:
-    """A name in a patch's header, without its `a/` or `b/`; git quotes what is out of the way."""
-    written = written.removesuffix(b"\t")
-    if written.startswith(b'"'):
-        written = _QUOTED.sub(_unquoted, written[1:-1])
-    return os.fsdecode(written[2:])
-
-
-def _unquoted(found: re.Match[bytes]) -> bytes:
-    char = found[1]
-    if len(char) == 3:
-        return bytes([int(char, 8)])
-    return _ESCAPES.get(char, char)
-
-
-def _changed_cells(repository: _Repository, name: str, source: Source) -> Iterator[tuple[int, int]]:
-    """Cell and line of what is new in a notebook's code, wherever its JSON puts it."""
-    old = _old_lines(repository, name, source.path)
-    places = [
-        (cell, number)
-        for cell, text in source.cells.items()
-        for number, _ in enumerate(text.splitlines(), 1)
-    ]
-    new = [line for text in source.cells.values() for line in text.splitlines()]
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for tag, _, _, first, last in matcher.get_opcodes():
-        if tag != "equal":
-            yield from places[first:last]
-
-
-def _old_lines(repository: _Repository, name: str, path: str) -> list[str]:
+def _cells(path: str, data: bytes) -> dict[int, str]:
     from trainlint.lint.notebooks import read_notebook
     from trainlint.lint.problem import Unreadable
 
-    former = repository.renamed.get(name, name)
-    done = _git(repository.top, "cat-file", "blob", f"{repository.commit}:{former}")
-    if done.returncode:
-        return []
     try:
-        cells = read_notebook(path, done.stdout).cells
+        return read_notebook(path, data).cells
     except Unreadable:
-        return []
-    return [line for text in cells.values() for line in text.splitlines()]
+        return {}
+
+
+def _new(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """First index of what is new, and the one after it; difflib is slow over what is alike."""
+    begin = _alike(old, new)
+    end = _alike(old[begin:][::-1], new[begin:][::-1])
+    matcher = difflib.SequenceMatcher(
+        None, old[begin : len(old) - end], new[begin : len(new) - end]
+    )
+    for tag, _, _, first, last in matcher.get_opcodes():
+        if tag != "equal":
+            yield begin + first, begin + last
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many lines two texts have in common at their beginning."""
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
