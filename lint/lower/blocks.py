@@ -6,6 +6,7 @@ what it changes then varies with the loop in the pass that counts.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 import libcst as cst
@@ -35,9 +36,9 @@ from trainlint.lint.model import Condition, Context, Loop
 class Blocks(Statements):
     """Blocks, branches and loops."""
 
+    @abstractmethod
     def statement(self, node: cst.CSTNode) -> None:
         """Run any statement; `Interpreter` knows them all."""
-        raise NotImplementedError
 
     def block(self, body: cst.BaseSuite | cst.Module) -> None:
         pushed = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 import libcst as cst
@@ -219,9 +220,9 @@ class Evaluator(Machine):
             self.escape(self.evaluate(value))
         return Value()
 
+    @abstractmethod
     def eval_call(self, node: cst.Call) -> Value:
         """A call; `Caller` follows it."""
-        raise NotImplementedError
 
 
 def _chosen(container: Map) -> Value | None:

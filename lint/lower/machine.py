@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ def shared_names(script: Script) -> set[str]:
     return {name for scope in script.names.scopes for name in scope.outer}
 
 
-class Machine:
+class Machine(ABC):
     """State, stacks and events; the classes below it add expressions, calls and statements."""
 
     def __init__(self, script: Script) -> None:
@@ -99,8 +100,9 @@ class Machine:
         """The loops that are running: what is made now is made anew in each iteration."""
         return frozenset(self.loops)
 
+    @abstractmethod
     def run_function(self, function: Func, args: tuple[Argument, ...], node: cst.CSTNode) -> Value:
-        raise NotImplementedError  # pragma: no cover
+        """Follow a call of the script's own function."""
 
     def record(
         self,
@@ -210,8 +212,9 @@ class Machine:
         below = self.import_module(f".{name}", package.path)
         return below if below is not None else Ref(None, f"{package.name}.{name}")
 
+    @abstractmethod
     def import_module(self, name: str, importer: str) -> Package | None:
-        raise NotImplementedError  # pragma: no cover
+        """A module of the same project; None for any other."""
 
     def member_of(self, value: Value, name: str) -> Value:
         cls = value.cls if isinstance(value, Obj) else value if isinstance(value, Class) else None
