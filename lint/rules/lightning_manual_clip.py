@@ -9,7 +9,7 @@ import libcst as cst
 from trainlint.finding import Finding, Severity
 from trainlint.lint.clipping import clips, only_measures
 from trainlint.lint.lower.values import Class
-from trainlint.lint.model import Script
+from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
 from trainlint.lint.training import reads
 
@@ -78,15 +78,8 @@ def lightning_manual_clip(script: Script) -> Iterator[Finding]:
         return
     steps = set(_training_steps(script))
     for _, clip in clips(script):
-        around = next((one for one in clip.functions if one in steps), None)
-        if around is not None and not only_measures(clip):
-            yield found(
-                clip.site,
-                "gradients are clipped in `training_step`, before Lightning clears them and calls"
-                " `backward()`: the clipping does nothing",
-                hint="hand `gradient_clip_val` to the `Trainer`, or clip in"
-                " `on_before_optimizer_step`",
-            )
+        if not steps.isdisjoint(clip.functions) and not only_measures(clip):
+            yield _finding(clip)
 
 
 def _training_steps(script: Script) -> Iterator[cst.CSTNode]:
@@ -100,3 +93,12 @@ def _training_steps(script: Script) -> Iterator[cst.CSTNode]:
 def _is_lightning(cls: Class) -> bool:
     roots = cls.roots()
     return bool(roots) and all(root in _MODULES for root in roots)
+
+
+def _finding(clip: Event) -> Finding:
+    return found(
+        clip.site,
+        "gradients are clipped in `training_step`, before Lightning clears them and calls"
+        " `backward()`: the clipping does nothing",
+        hint="hand `gradient_clip_val` to the `Trainer`, or clip in `on_before_optimizer_step`",
+    )

@@ -45,17 +45,14 @@ def test_data_is_training_data(script: Script) -> Iterator[Finding]:
         to_tensor = transforms.ToTensor()
         train_set = datasets.MNIST("data", train=True, transform=to_tensor)
         test_set = datasets.MNIST("data", train=True, transform=to_tensor)  # TRN605
-        train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
-        test_loader = DataLoader(test_set, batch_size=64)
         model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for x, y in train_loader:
+        for x, y in DataLoader(train_set, batch_size=64, shuffle=True):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
-        model.eval()
         with torch.no_grad():
-            for x, y in test_loader:
+            for x, y in DataLoader(test_set, batch_size=64):
                 print((model(x).argmax(1) == y).sum())
     Good:
         import torch
@@ -66,23 +63,24 @@ def test_data_is_training_data(script: Script) -> Iterator[Finding]:
         to_tensor = transforms.ToTensor()
         train_set = datasets.MNIST("data", train=True, transform=to_tensor)
         test_set = datasets.MNIST("data", train=False, transform=to_tensor)
-        train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
-        test_loader = DataLoader(test_set, batch_size=64)
         model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for x, y in train_loader:
+        for x, y in DataLoader(train_set, batch_size=64, shuffle=True):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
-        model.eval()
         with torch.no_grad():
-            for x, y in test_loader:
+            for x, y in DataLoader(test_set, batch_size=64):
                 print((model(x).argmax(1) == y).sum())
 
     Source: the documentation of torchvision.datasets, on `train` and `split`.
     """
-    if not script.whole:
-        return
+    for event, dataset, other in _tests_of_training_data(script) if script.whole else ():
+        yield _finding(event, dataset, other)
+
+
+def _tests_of_training_data(script: Script) -> Iterator[tuple[Event, Obj, Event]]:
+    """The loaders that test, each with its data, and the loader that trains on the same."""
     made = list(loaders(script))
     trained = [event for event in made if any(p.trains for p in passes(script, event.result))]
     for event in made:
@@ -91,7 +89,7 @@ def test_data_is_training_data(script: Script) -> Iterator[Finding]:
             continue
         others = [one for one in trained if _is_same_data(option(one.result, "dataset"), dataset)]
         if others and _is_called_test(event, dataset) and passes(script, event.result):
-            yield _finding(event, dataset, others[0])
+            yield event, dataset, others[0]
 
 
 def _says_train(dataset: Obj) -> bool:

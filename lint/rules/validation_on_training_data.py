@@ -44,8 +44,7 @@ def validation_on_training_data(script: Script) -> Iterator[Finding]:
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for x, y in train_loader:
             optimizer.zero_grad()
-            loss = nn.functional.mse_loss(model(x), y)
-            loss.backward()
+            nn.functional.mse_loss(model(x), y).backward()
             optimizer.step()
         with torch.no_grad():
             for x, y in val_loader:  # TRN309
@@ -63,8 +62,7 @@ def validation_on_training_data(script: Script) -> Iterator[Finding]:
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         for x, y in train_loader:
             optimizer.zero_grad()
-            loss = nn.functional.mse_loss(model(x), y)
-            loss.backward()
+            nn.functional.mse_loss(model(x), y).backward()
             optimizer.step()
         with torch.no_grad():
             for x, y in val_loader:
@@ -72,12 +70,7 @@ def validation_on_training_data(script: Script) -> Iterator[Finding]:
 
     Source: the scikit-learn user guide, "Cross-validation: evaluating estimator performance".
     """
-    trained_on = {
-        module: loop
-        for update, module in training_of(script)
-        for loop in update.step.loops
-        if is_loader(loop.over)
-    }
+    trained_on = _trained_on(script)
     found_evaluations = list(evaluations(script))
     for one in found_evaluations:
         training = trained_on.get(one.module)
@@ -86,6 +79,16 @@ def validation_on_training_data(script: Script) -> Iterator[Finding]:
         others = [other for other in found_evaluations if not _is_same(other.loop, training)]
         if not others and _is_same(one.loop, training):
             yield _finding(one, training)
+
+
+def _trained_on(script: Script) -> dict[Value, Loop]:
+    """The loop over a loader that trains each module."""
+    return {
+        module: loop
+        for update, module in training_of(script)
+        for loop in update.step.loops
+        if is_loader(loop.over)
+    }
 
 
 def _is_same(loop: Loop, training: Loop) -> bool:
