@@ -9,7 +9,7 @@ import libcst as cst
 from trainlint.lint.lower.syntax import children, dotted, parameters, statements, string_of
 from trainlint.lint.lower.values import Class
 from trainlint.lint.mentions import every, set_attributes, walk
-from trainlint.lint.model import Script
+from trainlint.lint.model import Event, Script
 
 _CATCHING = ("AttributeError", "Exception", "BaseException")
 _NAMING = frozenset({"setattr", "add_module", "register_module", "register_buffer",
@@ -39,6 +39,20 @@ def methods(cls: Class) -> Iterator[cst.FunctionDef]:
     for statement in statements(body) if body is not None else ():
         if isinstance(statement, cst.FunctionDef):
             yield statement
+
+
+def init_of(cls: Class) -> cst.FunctionDef | None:
+    """The `__init__` that a class's body defines."""
+    return next((one for one in methods(cls) if one.name.value == "__init__"), None)
+
+
+def set_by_init(script: Script, cls: Class) -> Iterator[Event]:
+    """The attributes that a class's own `__init__` sets on its instance."""
+    init = init_of(cls)
+    own = own_name(init) if init is not None else None
+    for event in script.events("set_attribute") if own is not None else ():
+        if event.functions[-1:] == (init,) and event.receiver_text == own:
+            yield event
 
 
 def own_name(method: cst.FunctionDef) -> str | None:

@@ -14,7 +14,7 @@ from trainlint.lint.lower.values import Class, Obj
 from trainlint.lint.mentions import mentions, walk
 from trainlint.lint.model import Event, Script
 from trainlint.lint.neighbours import is_mentioned_elsewhere
-from trainlint.lint.own_classes import methods, own_classes, own_name
+from trainlint.lint.own_classes import methods, own_classes, own_name, set_by_init
 from trainlint.lint.rule import found, rule
 
 # By these a layer is reached without its name.
@@ -68,9 +68,10 @@ def layer_never_used(script: Script) -> Iterator[Finding]:
     for cls in own_classes(script, "torch.nn.Module"):
         bases = [mentions(one.module) for one in _files_of_bases(script, cls)]
         for event in _layers(script, cls):
-            if not any(one[event.callee] for one in (named, *bases)) and not _is_named_elsewhere(
-                script, cls, event
-            ):
+            name = event.callee
+            if any(one[name] for one in (named, *bases)):
+                continue
+            if not is_mentioned_elsewhere(script.source.path, {cls.name}, name):
                 yield _finding(cls, event)
 
 
@@ -81,15 +82,11 @@ def _files_of_bases(script: Script, cls: Class) -> list[Script]:
 
 def _layers(script: Script, cls: Class) -> Iterator[Event]:
     """The layers that `__init__` keeps as attributes, each name once."""
-    own = {one.name.value: one for one in methods(cls)}
-    init, forward = own.get("__init__"), own.get("forward")
-    if init is None or forward is None or not _has_content(forward):
+    if not any(one.name.value == "forward" and _has_content(one) for one in methods(cls)):
         return
     seen: set[str] = set()
-    for event in script.events("set_attribute"):
-        if event.functions[-1:] != (init,) or event.callee in seen:
-            continue
-        if _is_layer(event) and event.receiver_text == own_name(init):
+    for event in set_by_init(script, cls):
+        if event.callee not in seen and _is_layer(event):
             seen.add(event.callee)
             yield event
 
@@ -105,11 +102,6 @@ def _has_content(forward: cst.FunctionDef) -> bool:
 def _is_layer(event: Event) -> bool:
     value = event.result
     return isinstance(value, Obj) and value.kind == "module" and isinstance(event.receiver, Obj)
-
-
-def _is_named_elsewhere(script: Script, cls: Class, event: Event) -> bool:
-    """Whether another file names the attribute, or derives from the class."""
-    return is_mentioned_elsewhere(script.source.path, {cls.name}, event.callee)
 
 
 def _finding(cls: Class, event: Event) -> Finding:

@@ -8,10 +8,10 @@ import libcst as cst
 
 from trainlint.finding import Finding, Severity
 from trainlint.lint.lower.syntax import dotted
-from trainlint.lint.lower.values import Class, Expr, Map, Obj, Seq, Value
+from trainlint.lint.lower.values import Expr, Map, Obj, Seq, Value
 from trainlint.lint.mentions import walk
 from trainlint.lint.model import Event, Script
-from trainlint.lint.own_classes import methods, own_classes, own_name
+from trainlint.lint.own_classes import own_classes, set_by_init
 from trainlint.lint.rule import found, rule
 
 
@@ -60,23 +60,13 @@ def layers_in_list(script: Script) -> Iterator[Finding]:
     for cls in own_classes(script, "torch.nn.Module"):
         if cls.node is None or _registers(cls.node):
             continue
-        for event in script.events("set_attribute"):
+        for event in set_by_init(script, cls):
             target = event.site.node
-            inside = isinstance(target, cst.Attribute) and _is_in(cls, event)
-            if not inside or target in told or not _holds_layers(event.result):
+            if not isinstance(target, cst.Attribute) or target in told:
                 continue
-            assert isinstance(target, cst.Attribute)
-            if _is_used(cls.node, target):
+            if _holds_layers(event.result) and _is_used(cls.node, target):
                 told.add(target)
                 yield _finding(script, event, target)
-
-
-def _is_in(cls: Class, event: Event) -> bool:
-    """Whether the attribute is set on the instance by the class's own `__init__`."""
-    init = next((one for one in methods(cls) if one.name.value == "__init__"), None)
-    if init is None or event.functions[-1:] != (init,):
-        return False
-    return event.receiver_text == own_name(init)
 
 
 def _holds_layers(value: Value) -> bool:

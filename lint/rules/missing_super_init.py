@@ -10,7 +10,7 @@ from trainlint.finding import Finding, Severity
 from trainlint.lint.lower.values import Obj
 from trainlint.lint.mentions import walk
 from trainlint.lint.model import Script, Site
-from trainlint.lint.own_classes import methods, own_classes
+from trainlint.lint.own_classes import init_of, own_classes
 from trainlint.lint.rule import found, rule
 
 
@@ -47,7 +47,7 @@ def missing_super_init(script: Script) -> Iterator[Finding]:
     made before assignment on the child").
     """
     for cls in own_classes(script, "torch.nn.Module"):
-        init = next((one for one in methods(cls) if one.name.value == "__init__"), None)
+        init = init_of(cls)
         layer = _first_layer(script, init) if init is not None else None
         if init is None or layer is None or _initialises(init):
             continue

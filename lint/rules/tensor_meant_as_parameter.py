@@ -11,10 +11,10 @@ from trainlint.finding import Finding, Fix
 from trainlint.lint.lower.known import RECURRENT
 from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import Class, Const, Obj, Value
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every, walk
 from trainlint.lint.model import Event, Script
 from trainlint.lint.neighbours import is_mentioned_elsewhere
-from trainlint.lint.own_classes import methods, own_classes, own_name, reads_of_self
+from trainlint.lint.own_classes import init_of, methods, own_classes, reads_of_self, set_by_init
 from trainlint.lint.rule import found, rule
 
 _FIRST_VALUES = re.compile(r"^torch\.(randn?|zeros|ones|empty|full|eye|tensor|Tensor|normal)$")
@@ -72,26 +72,23 @@ def tensor_meant_as_parameter(script: Script) -> Iterator[Finding]:
 
 def _kept(script: Script, cls: Class) -> Iterator[Event]:
     """The attributes that a class's `__init__` sets to a tensor that requires a gradient."""
-    told = {event.receiver for event in script.events("method") if event.callee == _TELLS}
-    init = next((one for one in methods(cls) if one.name.value == "__init__"), None)
-    own = own_name(init) if init is not None else None
+    told = {one.receiver for one in script.events("method") if one.callee == "requires_grad_"}
+    init = init_of(cls)
+    inside = set(walk(init.body)) if init is not None else set()
     seen: set[cst.CSTNode] = set()
-    for event in script.events("set_attribute"):
-        if event.site.node in seen or event.functions[-1:] != (init,) or _is_decided(event, init):
-            continue
+    for event in set_by_init(script, cls):
+        decided = any(condition.site.node in inside for condition in event.conditions)
+        if event.site.node in seen or decided:
+            continue  # a test within `__init__` decides what is kept
         seen.add(event.site.node)
         value = event.result
-        mine = isinstance(event.receiver, Obj) and event.receiver_text == own
-        if mine and isinstance(value, Obj) and not value.changed and _is_told(value, told):
+        if isinstance(event.receiver, Obj) and isinstance(value, Obj) and _is_told(value, told):
             yield event
-
-
-_TELLS = "requires_grad_"
 
 
 def _is_told(value: Obj, told: set[Value]) -> bool:
     """Whether a tensor is made with first values, and told to require a gradient."""
-    if value.kind != "output":
+    if value.kind != "output" or value.changed:
         return False
     if value.qualname == "torch.autograd.Variable":
         first = value.args[0] if value.args else None
@@ -102,18 +99,11 @@ def _is_told(value: Obj, told: set[Value]) -> bool:
     return made and (value in told or (isinstance(asked, Const) and asked.value is True))
 
 
-def _is_decided(event: Event, init: cst.FunctionDef | None) -> bool:
-    """Whether a test within `__init__` decides what is kept."""
-    body = init.body if init is not None else None
-    inside = set(walk(body)) if body is not None else set()
-    return any(condition.site.node in inside for condition in event.conditions)
-
-
 def _only_forward_uses(script: Script, cls: Class, event: Event) -> bool:
     name = event.callee
     own = [node for node in reads_of_self(cls) if node.attr.value == name]
-    mentioned = [node for node in walk(script.module) if _is_named(node, name)]
-    if len(mentioned) != len(own) + 1 or not own:
+    mentioned = sum(node.attr.value == name for node in every(script.module, cst.Attribute))
+    if mentioned != len(own) + 1 or not own:
         return False  # it is set again, or something else reads it
     if not _is_read_in_forward(cls, name) or not set(own) <= set(_computed_with(cls)):
         return False
@@ -122,10 +112,6 @@ def _only_forward_uses(script: Script, cls: Class, event: Event) -> bool:
     if _REACHES.search(_without_requires_grad(script, cls)) or _is_first_state(script, event):
         return False
     return not is_mentioned_elsewhere(script.source.path, {cls.name}, name)
-
-
-def _is_named(node: cst.CSTNode, name: str) -> bool:
-    return isinstance(node, cst.Attribute) and node.attr.value == name
 
 
 def _computed_with(cls: Class) -> Iterator[cst.CSTNode]:
@@ -158,7 +144,7 @@ def _is_read_in_forward(cls: Class, name: str) -> bool:
 
 
 def _attributes(method: cst.FunctionDef) -> set[str]:
-    return {node.attr.value for node in walk(method.body) if isinstance(node, cst.Attribute)}
+    return {node.attr.value for node in every(method.body, cst.Attribute)}
 
 
 def _without_requires_grad(script: Script, cls: Class) -> str:
@@ -206,7 +192,7 @@ def _fix(script: Script, cls: Class, event: Event) -> Fix | None:
 
 def _assigned(script: Script, event: Event) -> cst.BaseExpression | None:
     """The expression that an attribute is set to."""
-    for node in walk(script.module):
-        if isinstance(node, cst.Assign) and node.targets[0].target is event.site.node:
+    for node in every(script.module, cst.Assign):
+        if node.targets[0].target is event.site.node:
             return node.value
     return None
