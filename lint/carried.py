@@ -14,6 +14,7 @@ from trainlint.lint.lower.values import Choice, Const, Expr, Obj, Seq, Value
 from trainlint.lint.mentions import walk
 from trainlint.lint.model import Argument, Event, Loop, Trace
 from trainlint.lint.modes import NO_GRAD
+from trainlint.lint.passes import pass_count
 
 # Arithmetic, and operations of tensors, through which a gradient flows to a loss.
 _FLOWS = frozenset({"+", "-", "*", "/", "minus", "plus"})
@@ -132,11 +133,8 @@ def _lives_on(event: Event, loop: Loop) -> bool:
 
 def _is_short(loop: Loop) -> bool:
     """Whether it surely has few passes: what they keep is soon let go."""
-    over = loop.over
-    if isinstance(over, Expr) and over.op == "builtins.range" and len(over.parts) == 1:
-        count = over.parts[0]
-        return isinstance(count, Const) and isinstance(count.value, int) and count.value <= _FEW
-    return isinstance(over, Seq)
+    count = pass_count(loop)
+    return isinstance(loop.over, Seq) or (count is not None and count <= _FEW)
 
 
 def _begins_anew(node: cst.CSTNode, name: str) -> bool:

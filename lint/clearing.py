@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trainlint.lint.lower.calls import unwrapped
-from trainlint.lint.lower.values import Choice, Expr, Map, Obj, Seq, Value, options_of
+from trainlint.lint.lower.values import Choice, Expr, Map, Obj, Seq, Value
 from trainlint.lint.model import Event, Script
+from trainlint.lint.own_parts import reach_of
 from trainlint.lint.passes import pass_of
 from trainlint.lint.training import Update, escaped, held_by, modules_of
 
@@ -136,22 +137,9 @@ def _parts(value: Value) -> tuple[Value, ...]:
 
 def _within(script: Script, modules: Iterable[Value]) -> set[Value]:
     """Modules and all that they may hold; `_ANY` where one was changed in place."""
-    held: dict[Value, list[Value]] = {}
-    for event in script.events("set_attribute"):
-        held.setdefault(event.receiver, []).extend(options_of(event.result))
-    found: set[Value] = set()
-    waiting = list(modules)
-    while waiting:
-        one = waiting.pop()
-        if one in found:
-            continue
-        found.add(one)
-        waiting += [*held.get(one, ()), *_parts(one)]
-        if isinstance(one, Obj):
-            waiting += [*one.args, *one.kwargs.values(), *one.layers.values()]
-            if one.changed:
-                found.add(_ANY)
-    return found
+    found = reach_of(script, modules)
+    changed = any(isinstance(one, Obj) and one.changed for one in found)
+    return {*found, _ANY} if changed else found
 
 
 _ANY = Value()  # what a module that was changed in place may hold

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.values import (
-    Bound,
     Choice,
     Const,
     Expr,
-    Map,
     Obj,
     Ref,
     Seq,
@@ -19,6 +17,7 @@ from trainlint.lint.lower.values import (
     options_of,
 )
 from trainlint.lint.model import Event, Script, Trace
+from trainlint.lint.own_parts import reach_of
 from trainlint.lint.passes import Pass, exclusive, implied, may_train, pass_of
 from trainlint.lint.training import clears_to_none
 
@@ -108,38 +107,10 @@ def may_share(script: Script, one: Value, other: Value) -> bool:
     made = {event.result for event in script.events("make")}
     if one not in made or other not in made:
         return True
-    mine, its = _held(script, one), _held(script, other)
-    shared = [value for value in mine if any(value is held for held in its)]
+    shared = reach_of(script, (one,)) & reach_of(script, (other,))
     return any(
         isinstance(value, Obj) and value.kind in ("module", "parameters") for value in shared
     )
-
-
-def _held(script: Script, module: Value) -> list[Value]:
-    """A module, and all that can be reached from it."""
-    found: list[Value] = []
-    waiting = [module]
-    while waiting:
-        one = waiting.pop()
-        if all(one is not other for other in found):
-            found.append(one)
-            waiting += _parts_of(script, one)
-    return found
-
-
-def _parts_of(script: Script, value: Value) -> list[Value]:
-    if isinstance(value, Seq):
-        return list(value.items)
-    if isinstance(value, Map):
-        return list(value.items.values())
-    if isinstance(value, Choice):
-        return list(value.options)
-    if isinstance(value, Bound):
-        return [value.receiver]
-    if not isinstance(value, Obj):
-        return []
-    set_here = [e.result for e in script.events("set_attribute") if e.receiver is value]
-    return [*value.args, *value.kwargs.values(), *set_here]
 
 
 def concerns(clip: Event, optimizer: Value, pass_: Pass) -> bool | None:

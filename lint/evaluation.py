@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainlint.lint.graph import ancestors, inputs
+from trainlint.lint.graph import ancestors, inputs, reached
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.values import Expr, Obj, Value
 from trainlint.lint.model import Event, Loop, Script, Trace
@@ -43,16 +43,17 @@ def evaluations(script: Script) -> Iterator[Evaluation]:
             if event.kind != "forward" or not event.loops:
                 continue
             loop, module = event.loops[-1], unwrapped(event.receiver)
-            if loop in training or loop.kind != "for" or counts(loop) or (loop, module) in seen:
+            if loop in training or not runs_over_data(loop) or (loop, module) in seen:
                 continue
             if _is_outermost(event) and _takes_from(event, loop) and judged(trace, event):
                 seen.add((loop, module))
                 yield Evaluation(trace, loop, event)
 
 
-def counts(loop: Loop) -> bool:
-    """`for _ in range(20)`."""
-    return isinstance(loop.over, Expr) and loop.over.op == "builtins.range"
+def runs_over_data(loop: Loop) -> bool:
+    """Whether a loop takes batches from something, rather than counting or waiting."""
+    counts = isinstance(loop.over, Expr) and loop.over.op == "builtins.range"
+    return loop.kind == "for" and not counts
 
 
 def _is_outermost(event: Event) -> bool:
@@ -92,17 +93,14 @@ def batches_of(value: Value) -> Iterator[Loop]:
     What a module makes is told by what it is given: its `forward` was followed once, with the
     batches of its first call.
     """
-    seen: set[int] = set()
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
+    for one in reached((value,), _given_to):
         if type(one) is Value and one.varies:
             yield from one.varies
-        made = isinstance(one, Obj) and one.kind == "output"
-        waiting += one.args if made and isinstance(one, Obj) else inputs(one)
+
+
+def _given_to(value: Value) -> tuple[Value, ...]:
+    made = isinstance(value, Obj) and value.kind == "output"
+    return value.args if made and isinstance(value, Obj) else inputs(value)
 
 
 def dataset_of(loader: Obj) -> Value | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from trainlint.lint.lower.values import Choice, Expr, Map, Obj, Seq, Value
 
@@ -30,13 +30,21 @@ def ancestors(
     Nothing is followed through outputs of the operations in `cut` (`Tensor.detach`), nor through
     the values in `stop`.
     """
-    seen: set[int] = set()
-    waiting = [value]
+
+    def onward(one: Value) -> tuple[Value, ...]:
+        ends = one in stop or (isinstance(one, Obj) and one.qualname in cut)
+        return () if ends else inputs(one)
+
+    return reached((value,), onward if cut or stop else inputs)
+
+
+def reached(start: Iterable[Value], onward: Callable[[Value], Iterable[Value]]) -> Iterator[Value]:
+    """Values, and all to which steps lead on from them, each once."""
+    seen: set[Value] = set()
+    waiting = list(start)
     while waiting:
         one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        if one not in stop and not (isinstance(one, Obj) and one.qualname in cut):
-            waiting += inputs(one)
+        if one not in seen:
+            seen.add(one)
+            yield one
+            waiting += onward(one)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import libcst as cst
 
 from trainlint.lint.lower.syntax import string_of
-from trainlint.lint.lower.values import STILL, Const, Expr, Obj, Value
+from trainlint.lint.lower.values import STILL, Const, Obj, Value
 from trainlint.lint.model import Argument, Condition, Event, Loop, Script, Trace
+from trainlint.lint.passes import runs_once
 
 # Where each method of a writer takes its global step.
 _STEP = {"add_scalar": 2, "add_scalars": 2, "add_histogram": 2, "add_image": 2, "add_images": 2}
@@ -38,7 +39,7 @@ class Logged:
         for value in (self.writer, self.tag):
             if value.varies is None or loop in value.varies:
                 return False
-        return loop.kind != "comprehension" and not _runs_once(loop) and not self._restarts(loop)
+        return loop.kind != "comprehension" and not runs_once(loop) and not self._restarts(loop)
 
     @property
     def stands_still(self) -> bool:
@@ -104,14 +105,6 @@ def _has_plain_keys(node: cst.CSTNode) -> bool:
         isinstance(item, cst.DictElement) and string_of(item.key) is not None
         for item in node.elements
     )
-
-
-def _runs_once(loop: Loop) -> bool:
-    """`for _ in range(1)`, or a loop that is left at the end of its first pass."""
-    over = loop.over
-    if isinstance(over, Expr) and over.op == "builtins.range" and len(over.parts) == 1:
-        return isinstance(over.parts[0], Const) and over.parts[0].value == 1
-    return loop.leaves_at_once
 
 
 def _lets_many_through(condition: Condition, loop: Loop, depth: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import libcst as cst
 
+from trainlint.lint.graph import reached
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.values import Bound, Const, Expr, Map, Obj, Seq, Value, options_of
 from trainlint.lint.model import Event, Script
@@ -88,17 +89,14 @@ def _is_restricted(value: Obj) -> bool:
 
 def holders(module: Value, children: dict[Value, set[Value]]) -> set[Value]:
     """A module and all those that it is surely a part of."""
-    found: set[Value] = set()
-    waiting = [module]
-    while waiting:
-        one = waiting.pop()
-        if one in found:
-            continue
-        found.add(one)
-        waiting += children.get(one, ())
+
+    def outward(one: Value) -> Iterator[Value]:
+        yield from children.get(one, ())
         outer = owner_of(one)
-        waiting += [] if outer is None else [outer]
-    return found
+        if outer is not None:
+            yield outer
+
+    return set(reached((module,), outward))
 
 
 def owner_of(value: Value) -> Value | None:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
-from trainlint.lint.lower.values import (
-    Bound,
-    Choice,
-    Expr,
-    Map,
-    Obj,
-    Seq,
-    Value,
-    options_of,
-)
+from trainlint.lint.graph import inputs, reached
+from trainlint.lint.lower.values import Bound, Obj, Value
 from trainlint.lint.model import Script
 
 # What holds the modules that it is given: containers, wrappers, stacks of layers.
@@ -29,24 +22,28 @@ def parts_of(script: Script, modules: Iterable[Value]) -> set[Value] | None:
     something that is not known.
     """
     made = {event.result for event in script.events("make") if not event.starred}
-    held: dict[Value, list[Value]] = {}
-    for event in script.events("set_attribute"):
-        held.setdefault(event.receiver, []).extend(options_of(event.result))
     found: set[Value] = set()
-    seen: set[Value] = set()
-    waiting = list(modules)
-    while waiting:
-        one = waiting.pop()
-        if one in seen:
-            continue
-        seen.add(one)
+    for one in reach_of(script, modules):
         if isinstance(one, Obj) and one.kind in _PARAMETRIC:
             if one not in made or one.changed or _holds_unknown(one):
                 return None
             found.add(one)
-            waiting += [*held.get(one, ()), *one.layers.values()]
-        waiting += _inside(one)
     return found
+
+
+def reach_of(script: Script, modules: Iterable[Value]) -> set[Value]:
+    """Modules, and all that can be reached from them: what each was made of, what is set on it."""
+    held = _attributes(script)
+    return set(reached(modules, lambda one: (*held.get(one, ()), *_inside(one))))
+
+
+@lru_cache(maxsize=2)
+def _attributes(script: Script) -> dict[Value, list[Value]]:
+    """What is set on each object, by whatever name."""
+    held: dict[Value, list[Value]] = {}
+    for event in script.events("set_attribute"):
+        held.setdefault(event.receiver, []).append(event.result)
+    return held
 
 
 def _holds_unknown(module: Obj) -> bool:
@@ -59,11 +56,5 @@ def _holds_unknown(module: Obj) -> bool:
 
 def _inside(value: Value) -> tuple[Value, ...]:
     if isinstance(value, Obj):
-        return (*value.args, *value.kwargs.values())
-    if isinstance(value, (Seq, Map)):
-        return value.items if isinstance(value, Seq) else tuple(value.items.values())
-    if isinstance(value, Choice):
-        return value.options
-    if isinstance(value, Expr):
-        return value.parts
-    return (value.receiver,) if isinstance(value, Bound) else ()
+        return (*value.args, *value.kwargs.values(), *value.layers.values())
+    return (value.receiver,) if isinstance(value, Bound) else inputs(value)

@@ -21,6 +21,7 @@ from trainlint.lint.lower.values import (
     Value,
 )
 from trainlint.lint.model import Condition, Event, Loop, Site, Trace
+from trainlint.lint.shapes import number
 
 # A test by what it looks at, and its outcome.
 Outcome = tuple[object, bool]
@@ -151,6 +152,23 @@ def pass_of(trace: Trace, event: Event) -> Pass:
         if any(one.kind == "backward" for one in inside):
             return Pass(trace, loop, inside)
     return Pass(trace, None, trace.events)
+
+
+def pass_count(loop: Loop) -> int | None:
+    """How many passes a loop makes, where constants say so and nothing leaves it before."""
+    over = loop.over
+    if isinstance(over, Seq):
+        return len(over.items)
+    if not isinstance(over, Expr) or over.op != "builtins.range":
+        return None
+    bounds = [bound for bound in map(number, over.parts) if bound is not None]
+    known_all = len(bounds) == len(over.parts) and 0 < len(bounds) <= 3 and 0 not in bounds[2:]
+    return len(range(*bounds)) if known_all else None
+
+
+def runs_once(loop: Loop) -> bool:
+    """`for _ in range(1)`, or a loop that is left at the end of its first pass."""
+    return loop.leaves_at_once or pass_count(loop) in (0, 1)
 
 
 # -- what code that is not seen may do -----------------------------------------------------------

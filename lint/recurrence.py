@@ -13,6 +13,7 @@ from functools import partial
 import libcst as cst
 
 from trainlint.lint.autograd import is_plain_layer
+from trainlint.lint.graph import inputs, reached
 from trainlint.lint.leaving import caught, leaves_after
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.known import LOSS_FUNCTIONS
@@ -22,14 +23,13 @@ from trainlint.lint.lower.values import (
     Const,
     Expr,
     Frame,
-    Map,
     Obj,
-    Seq,
     Value,
     options_of,
 )
 from trainlint.lint.model import Event, Loop, Script, Trace
 from trainlint.lint.modes import NO_GRAD
+from trainlint.lint.passes import runs_once
 from trainlint.lint.training import is_optimizer
 
 # Operations through which a gradient flows to all tensors that they are given.
@@ -100,20 +100,10 @@ def _steps(script: Script, trace: Trace, backward: Event) -> bool:
 
 def _runs_each_pass(backward: Event, loop: Loop, depth: int) -> bool:
     """Whether it runs in every pass of a loop that has more than one."""
-    if loop.leaves_at_once or leaves_after(loop, backward) or _runs_once(loop):
+    if runs_once(loop) or leaves_after(loop, backward):
         return False
     inside = [one for one in backward.conditions if one.depth > depth]
     return all(one.value.varies is not None and loop not in one.value.varies for one in inside)
-
-
-def _runs_once(loop: Loop) -> bool:
-    over = loop.over
-    if isinstance(over, Seq):
-        return len(over.items) < 2
-    if isinstance(over, Expr) and over.op == "builtins.range":
-        last = over.parts[-1]
-        return isinstance(last, Const) and isinstance(last.value, int) and last.value < 2
-    return False
 
 
 def _may_be_cut(trace: Trace, loop: Loop, carry: Carry) -> bool:
@@ -178,22 +168,18 @@ def surely(value: Value, wanted: Callable[[Value], bool], ignored: frozenset[Val
 
 def _flows(value: Value) -> tuple[Value, ...]:
     """What a gradient at a value surely flows on to."""
-    if isinstance(value, Seq):
-        return value.items
-    if isinstance(value, Map):
-        return tuple(value.items.values())
-    if isinstance(value, Choice):
-        return value.options
     if isinstance(value, Expr):
         if value.op == "[]":
             return value.parts[:1]
         return value.parts if value.op in _ARITHMETIC else ()
-    if not isinstance(value, Obj) or value.kind != "output" or value.changed:
+    if not isinstance(value, Obj):
+        return inputs(value)
+    if value.kind != "output" or value.changed:
         return ()
+    if value.qualname in LOSS_FUNCTIONS:
+        return value.args[:1]
     if value.qualname:
-        name = value.qualname.rpartition(".")[2]
-        loss = value.qualname in LOSS_FUNCTIONS
-        return value.args[:1] if loss else value.args if name in _FLOWS else ()
+        return value.args if value.qualname.rpartition(".")[2] in _FLOWS else ()
     return _through_module(value)
 
 
@@ -211,16 +197,9 @@ def _through_module(value: Obj) -> tuple[Value, ...]:
 
 def _layer_calls(value: Value) -> Iterator[cst.CSTNode]:
     """Where layers with weights are called on the way to a value."""
-    seen: set[int] = set()
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
+    for one in reached((value,), _flows):
         if isinstance(one, Obj) and one.site is not None and _is_layer_call(one):
             yield one.site.node
-        waiting += _flows(one)
 
 
 def _is_layer_call(value: Obj) -> bool:

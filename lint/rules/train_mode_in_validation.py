@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding, Fix
-from trainlint.lint.evaluation import judged
+from trainlint.lint.evaluation import judged, runs_over_data
 from trainlint.lint.lower.calls import unwrapped
-from trainlint.lint.lower.values import Expr
 from trainlint.lint.model import Event, Loop, Script, Trace
 from trainlint.lint.modes import NO_GRAD, ModeCall, mode_calls
 from trainlint.lint.rule import found, rule
@@ -70,7 +69,7 @@ def _measures(trace: Trace, calls: list[ModeCall], call: ModeCall) -> bool:
     if not used or any(not _says_so(event) for event in used):
         return False
     loops = [loop for event in used for loop in event.loops if loop not in call.event.loops]
-    if not loops or any(_counts(loop) for loop in loops) or _trains(trace, call, loops):
+    if not loops or not all(map(runs_over_data, loops)) or _trains(trace, call, loops):
         return False
     sites = {event.site.node for event in used}
     return len(sites) == 1 and all(judged(trace, event) for event in used)
@@ -91,11 +90,6 @@ def _says_so(event: Event) -> bool:
     names = [one.name.value for one in event.functions if isinstance(one, cst.FunctionDef)]
     names += [loop.over_text for loop in event.loops]
     return event.within(*NO_GRAD) is not None and any(_VALIDATES.search(name) for name in names)
-
-
-def _counts(loop: Loop) -> bool:
-    """`for _ in range(20)`: the same thing is done several times."""
-    return loop.kind != "for" or (isinstance(loop.over, Expr) and loop.over.op == "builtins.range")
 
 
 def _trains(trace: Trace, call: ModeCall, loops: list[Loop]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
-from trainlint.lint.evaluation import batches_of, counts
+from trainlint.lint.evaluation import batches_of, runs_over_data
 from trainlint.lint.graph import ancestors
 from trainlint.lint.lower.values import Bound, Expr, Obj, Value
 from trainlint.lint.model import Event, Loop, Script, Trace
@@ -70,15 +70,10 @@ def _summed_over(event: Event) -> Loop | None:
     dividend = event.args[0].value
     if any(isinstance(one, Expr) and one.op == "builtins.len" for one in ancestors(dividend)):
         return None  # a length has its part in it already
-    loops = {loop for loop in batches_of(dividend) if _is_data(loop)}
+    loops = {loop for loop in batches_of(dividend) if runs_over_data(loop)}
     overs = {loop.over for loop in loops}
     inside = any(loop in event.loops for loop in loops)
     return next(iter(loops)) if len(overs) == 1 and not inside else None
-
-
-def _is_data(loop: Loop) -> bool:
-    """Whether a loop takes batches from something, rather than counting, or parts of a batch."""
-    return loop.kind == "for" and not counts(loop)
 
 
 def _counted(length: Value) -> Value | None:
