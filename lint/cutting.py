@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainlint.lint.lower.known import WITH_INDEX
+from trainlint.lint.lower.callees import gives_index
 from trainlint.lint.lower.values import Bound, Const, Expr, Obj, Seq, Value
 
 # Operations whose result has no graph: they copy numbers, count, compare, or choose an index.
@@ -66,7 +66,7 @@ def is_choice_of_index(value: Value) -> bool:
 def _is_cutting_attribute(value: Bound) -> bool:
     if value.function is not None:
         return False
-    return value.name == "data" or (value.name == "indices" and _is_of_largest(value.receiver))
+    return value.name == "data" or (value.name == "indices" and gives_index(value.receiver))
 
 
 def _is_index(value: Expr) -> bool:
@@ -74,11 +74,4 @@ def _is_index(value: Expr) -> bool:
     if value.op != "[]" or len(value.parts) != 2:
         return False
     pair, key = value.parts
-    return _is_of_largest(pair) and isinstance(key, Const) and key.value == 1
-
-
-def _is_of_largest(value: Value) -> bool:
-    if not isinstance(value, Obj) or value.kind != "output":
-        return False
-    given = len(value.args) + len(value.kwargs) > 1
-    return given and value.qualname.rpartition(".")[2] in WITH_INDEX
+    return gives_index(pair) and isinstance(key, Const) and key.value == 1

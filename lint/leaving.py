@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import libcst as cst
 
-from trainlint.lint.lower.syntax import children, statements
+from trainlint.lint.lower.syntax import WAYS_OUT, children, statements
 from trainlint.lint.mentions import every, walk
 from trainlint.lint.model import Event, Loop, Site
-
-_WAYS_OUT = (cst.Break, cst.Return, cst.Raise)
 
 
 def leaves_after(loop: Loop, event: Event) -> bool:
@@ -29,7 +27,7 @@ def _left(node: cst.CSTNode, site: Site) -> bool | None:
         left = _left(child, site)
         if left is not None:
             inner = isinstance(child, (cst.For, cst.While))
-            out = suite and any(isinstance(one, _WAYS_OUT) for one in below[index + 1 :])
+            out = suite and any(isinstance(one, WAYS_OUT) for one in below[index + 1 :])
             return out or (left and not inner)
     return None
 

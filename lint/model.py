@@ -12,7 +12,7 @@ import libcst as cst
 
 from trainlint.finding import Edit, Location
 from trainlint.lint.lower.scopes import Names
-from trainlint.lint.lower.syntax import dotted, statements
+from trainlint.lint.lower.syntax import WAYS_OUT, dotted, statements
 from trainlint.lint.lower.values import Carry, Class, Obj, Value
 from trainlint.lint.positions import Positions
 from trainlint.lint.source import Source
@@ -76,7 +76,7 @@ class Loop:
         """Whether its first pass is its last: the body ends in an unconditional way out."""
         body = getattr(self.site.node, "body", None)
         last = list(statements(body))[-1:] if isinstance(body, cst.BaseSuite) else []
-        return any(isinstance(node, (cst.Break, cst.Return, cst.Raise)) for node in last)
+        return any(isinstance(node, WAYS_OUT) for node in last)
 
 
 @dataclass(eq=False)
@@ -103,8 +103,7 @@ class Condition:
         """Whether what runs under it leaves the loop or the function at its end."""
         if not isinstance(self.body, cst.BaseSuite):
             return False
-        ways_out = (cst.Break, cst.Return, cst.Raise)
-        return any(isinstance(node, ways_out) for node in statements(self.body))
+        return any(isinstance(node, WAYS_OUT) for node in statements(self.body))
 
 
 def _parts(value: Value) -> Iterator[Value]:

@@ -32,6 +32,14 @@ def in_place(args: tuple[Argument, ...]) -> bool:
     )
 
 
+def gives_index(value: Value) -> bool:
+    """Whether a value is a pair of numbers and where they stand: `torch.max(output, 1)`."""
+    if not isinstance(value, Obj) or value.kind != "output":
+        return False
+    given = len(value.args) + len(value.kwargs)
+    return given > 1 and value.qualname.rpartition(".")[2] in known.WITH_INDEX
+
+
 def kind_of(value: Value) -> str:
     """What an object is for training; empty for anything else."""
     return value.kind if isinstance(value, Obj) else ""

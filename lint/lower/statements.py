@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from trainlint.lint.lower import known
+from trainlint.lint.lower.callees import gives_index
 from trainlint.lint.lower.calls import Caller, unwrapped
 from trainlint.lint.lower.state import State
 from trainlint.lint.lower.syntax import dotted
@@ -232,7 +233,7 @@ def _as_sequence(value: Value) -> Value:
         return _outputs(value, returned) if isinstance(returned, Seq) else value
     if isinstance(value, Obj) and _is_of_recurrent(value):
         return _outputs(value, None)
-    if isinstance(value, Obj) and _is_of_largest(value):
+    if gives_index(value):
         index = Expr(value.varies, "[]", (value, Const(STILL, 1)))
         return Seq(value.varies, (Value(value.varies), index))
     options = [option for option in options_of(value) if isinstance(option, Seq)]
@@ -250,13 +251,6 @@ def _is_of_recurrent(value: Obj) -> bool:
     """Whether a value is what a recurrent layer returns: a pair; and so is an LSTM's state."""
     module = unwrapped(value.args[0]) if value.kind == "output" and value.args else None
     return not value.qualname and isinstance(module, Obj) and module.qualname in known.RECURRENT
-
-
-def _is_of_largest(value: Obj) -> bool:
-    """Whether a value is a pair of numbers and where they stand: `torch.max(output, 1)`."""
-    name = value.qualname.rpartition(".")[2]
-    given = len(value.args) + len(value.kwargs)
-    return value.kind == "output" and name in known.WITH_INDEX and given > 1
 
 
 def _outputs(output: Obj, returned: Seq | None) -> Seq:

@@ -97,6 +97,10 @@ def _literal(text: str) -> object:
         return None
 
 
+# Statements by which control leaves a loop, or the function around it.
+WAYS_OUT = (cst.Break, cst.Return, cst.Raise)
+
+
 def statements(body: cst.BaseSuite | cst.Module) -> Iterator[cst.CSTNode]:
     """The statements of a suite, small ones one by one."""
     for statement in body.body:
