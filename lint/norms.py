@@ -103,17 +103,21 @@ def cannot_follow(first: str, second: str) -> bool:
     return first == WEIGHT_PARAMETRIZATION and second == ORTHOGONAL
 
 
+def exchanges(event: Event) -> bool:
+    """Whether an event may replace a layer's parameters by new ones."""
+    taking = (WEIGHT_NORM, WEIGHT_PARAMETRIZATION, *REMOVALS)
+    return event.kind == "call" and event.callee in taking
+
+
 def exchanged_layers(trace: Trace, event: Event) -> Iterator[Obj]:
-    """The layer of which an event replaces parameters by new ones, if it surely does.
+    """The layer of which such an event replaces parameters, if it surely does.
 
     Both weight norms make two parameters of one. `remove_spectral_norm` makes a new weight, and
     taking weight norm off does; other parametrizations keep the parameter, put on and taken off.
     """
-    if event.kind != "call":
-        return
-    if event.callee in (WEIGHT_NORM, WEIGHT_PARAMETRIZATION):
+    if event.callee not in REMOVALS:
         yield from (one.layer for one in applications(trace) if one.event is event)
-    elif event.callee in REMOVALS:
+    else:
         given = event.argument(0, "module")
         layer = layer_of(given.value) if given is not None else None
         norms = [one.norm for one in applications(trace) if one.layer is layer]

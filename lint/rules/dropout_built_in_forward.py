@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from trainlint.finding import Finding
 from trainlint.lint.lower.values import Obj, Value
+from trainlint.lint.mentions import walk
 from trainlint.lint.model import Event, Script
 from trainlint.lint.own_modules import asks_for_mode, method_around, methods_of_modules
 from trainlint.lint.rule import found, rule
@@ -69,8 +70,4 @@ def _is_made_beside(event: Event, layer: Value) -> bool:
     if not _DROPOUT.match(layer.qualname):
         return False
     function = event.functions[-1] if event.functions else None
-    if function is None or layer.site.script is not event.site.script:
-        return False
-    first, _, last, _ = event.site.script.range(function)
-    line = event.site.script.range(layer.site.node)[0]
-    return first <= line <= last
+    return function is not None and layer.site.node in walk(function)

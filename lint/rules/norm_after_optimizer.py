@@ -9,7 +9,7 @@ from trainlint.lint.holding import is_private, may_be
 from trainlint.lint.leaving import caught
 from trainlint.lint.lower.values import Obj, Value
 from trainlint.lint.model import Event, Script, Trace
-from trainlint.lint.norms import exchanged_layers, layer_of
+from trainlint.lint.norms import exchanged_layers, exchanges, layer_of
 from trainlint.lint.optimizers import (
     holders,
     is_torch_optimizer,
@@ -91,15 +91,14 @@ def _changes(
     later = trace.events[index + 1 :]
     if not owners or any(_makes_up_for_it(event) for event in later):
         return
+    steps = [one.kind == "step" and may_be(one.receiver, made.result) for one in later]
     for place, event in enumerate(later):
-        if event.loops != made.loops or not unconditional(event, made) or caught(event):
+        if not exchanges(event) or event.loops != made.loops or not any(steps[place:]):
             continue
-        stepped = any(
-            one.kind == "step" and may_be(one.receiver, made.result) for one in later[place:]
-        )
-        for layer in exchanged_layers(trace, event) if stepped else ():
-            if holders(layer, parents) & owners:
-                yield event, layer
+        if unconditional(event, made) and not caught(event):
+            for layer in exchanged_layers(trace, event):
+                if holders(layer, parents) & owners:
+                    yield event, layer
 
 
 def _makes_up_for_it(event: Event) -> bool:

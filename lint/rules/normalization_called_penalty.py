@@ -10,7 +10,7 @@ import libcst as cst
 from trainlint.finding import Finding, Severity
 from trainlint.lint.lower.prose import HEDGES, comments
 from trainlint.lint.lower.syntax import dotted
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every
 from trainlint.lint.model import Script
 from trainlint.lint.rule import found, rule
 
@@ -62,8 +62,7 @@ def normalization_called_penalty(script: Script) -> Iterator[Finding]:
 
 def _calls(script: Script) -> Iterator[tuple[int, str]]:
     """The lines that call a normalization of torch's, and its name."""
-    for node in walk(script.module):
-        if isinstance(node, cst.Call):
-            name = (dotted(node.func) or "").split(".")[-1]
-            if name in ("spectral_norm", "weight_norm"):
-                yield script.range(node)[0], name
+    for node in every(script.module, cst.Call):
+        name = (dotted(node.func) or "").split(".")[-1]
+        if name in ("spectral_norm", "weight_norm"):
+            yield script.range(node)[0], name
