@@ -24,7 +24,12 @@ from trainlint.lint.neighbours import is_imported
 from trainlint.lint.rule import found
 from trainlint.lint.training import Update, held_by, texts_of, updates
 
-_WHERE = {"comment": "the comment says", "docstring": "the docstring says"}
+WHERE = {
+    "comment": "the comment says",
+    "docstring": "the docstring says",
+    "option": "the option says",
+    "prose": "the text says",
+}
 # Packages that train nothing and set nothing up: besides those that the model knows.
 _PLAIN = frozenset({
     "IPython", "absl", "albumentations", "datasets", "fire", "gym", "gymnasium", "h5py", "ipdb",
@@ -38,8 +43,6 @@ _STRINGS = (tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING
 # The sources of one file's project that are still read in whole.
 _MOST_FILES = 50
 
-Veto = Callable[[Script, Claim, Update], bool]
-
 
 def findings(
     script: Script,
@@ -47,26 +50,28 @@ def findings(
     said: str,
     hint: str,
     *,
-    veto: Veto | None = None,
-    words: bool = True,
+    does: Callable[[Script], bool] | None = None,
+    veto: Callable[[Claim, Update], bool] | None = None,
 ) -> Iterator[Finding]:
     """The first claim of a subject in a code that trains, where nothing does what it says.
 
-    `veto` tells whether what surrounds an update does it after all. Without `words` the words of
-    the code are not searched: `veto` does that.
+    `does` tells whether anything in the code may do it, in place of the subject's own words;
+    `veto`, whether what surrounds one update does it after all, or the claim is of other code.
     """
     claims = [claim for claim in script.claims if claim.what == subject.what]
     if not claims or not _is_seen_whole(script):
         return
-    if words and may_do(script, subject):
+    if may_do(script, subject) if does is None else does(script):
+        return
+    if is_imported(script.source.path):
         return
     for claim in claims:
         update = next((one for one in updates(script) if _speaks_of(script, claim, one)), None)
-        if update is None or (veto is not None and veto(script, claim, update)):
+        if update is None or (veto is not None and veto(claim, update)):
             continue
         yield found(
             claim.location,
-            f"{_WHERE[claim.where]} that {said}, but nothing in the code does that",
+            f"{WHERE[claim.where]} that {said}, but nothing in the code does that",
             related=[(update.step.site, "the weights move here")],
             hint=hint,
         )
@@ -84,9 +89,7 @@ def _is_seen_whole(script: Script) -> bool:
         return False
     if not all(_is_read(script, name, set()) for name in _imported(script)):
         return False
-    if is_imported(script.source.path) or len(list(texts_of(script))) > _MOST_FILES:
-        return False
-    return not _hands_over(script)
+    return len(texts_of(script)) <= _MOST_FILES and not _hands_over(script)
 
 
 def _imported(script: Script) -> Iterator[str]:
@@ -155,7 +158,7 @@ def may_do(script: Script, subject: Subject, *, strings: bool = True) -> bool:
 def all_words(script: Script, *, strings: bool = True) -> Iterator[str | None]:
     """The words of the code, and of each file of the project that it imports."""
     yield words_of(script.source.code, strings=strings)
-    for data in list(texts_of(script))[1:]:
+    for data in texts_of(script)[1:]:
         yield words_of(data.decode("utf-8", "replace"), strings=strings)
 
 

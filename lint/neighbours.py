@@ -25,11 +25,10 @@ def may_be_set_elsewhere(path: str, classes: set[str], attribute: str) -> bool:
     """
     if not os.path.isfile(path):
         return False
-    name, owners = re.escape(attribute), "|".join(map(re.escape, sorted(classes)))
+    name = re.escape(attribute)
     pattern = re.compile(
-        rf"^\s*class\s+\w+\s*\([^)]*\b(?:{owners})\b"
-        rf"|(?<!\bself)\.{name}\s*(?:=[^=]|:\s)"
-        rf"|(?:setattr|add_module|register_\w+)\([^)\n]*[\"']{name}[\"']",
+        rf"{_derives_from(classes)}|(?<!\bself)\.{name}\s*(?:=[^=]|:\s)"
+        rf"|(?:setattr|add_module|register_\w{{1,40}})\([^)\n]{{0,400}}[\"']{name}[\"']",
         re.MULTILINE,
     )
     return _matches_elsewhere(path, pattern)
@@ -43,12 +42,17 @@ def is_mentioned_elsewhere(path: str, classes: set[str], attribute: str) -> bool
     """
     if not os.path.isfile(path):
         return False
-    name, owners = re.escape(attribute), "|".join(map(re.escape, sorted(classes)))
+    name = re.escape(attribute)
     pattern = re.compile(
-        rf"^\s*class\s+\w+\s*\([^)]*\b(?:{owners})\b|(?<!\bself)\.{name}\b|[\"']{name}[\"']",
-        re.MULTILINE,
+        rf"{_derives_from(classes)}|(?<!\bself)\.{name}\b|[\"']{name}[\"']", re.MULTILINE
     )
     return _matches_elsewhere(path, pattern)
+
+
+def _derives_from(classes: set[str]) -> str:
+    """The pattern of a class whose bases name one of these."""
+    owners = "|".join(map(re.escape, sorted(classes)))
+    return rf"^[ \t]*class[ \t]+\w+[ \t]*\([^)]{{0,2000}}\b(?:{owners})\b"
 
 
 def _matches_elsewhere(path: str, pattern: re.Pattern[str]) -> bool:
@@ -114,7 +118,7 @@ def is_imported(path: str) -> bool:
     if stem == "__init__":
         return True
     pattern = re.compile(
-        rf"^\s*(?:from\s+[\w.]*\b{stem}\s+import\b|import\s+[\w., ]*\b{stem}\b"
+        rf"^[ \t]*(?:from\s+[\w.]*\b{stem}\s+import\b|import\s+[\w., ]*\b{stem}\b"
         rf"|from\s+[\w.]+\s+import\s+[^#\n]*\b{stem}\b)",
         re.MULTILINE,
     )

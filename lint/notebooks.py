@@ -12,7 +12,7 @@ from trainlint.lint.source import Place, Source, decode_text, joined, split_line
 
 # `%magic`, `!command`, `?help`, `help?`, and `x = !command`, `x = %magic`.
 _MAGIC = re.compile(r"^(\s*)(?:[%!?]|[\w.]+\?{1,2}\s*$)")
-_ASSIGNED = re.compile(r"^(\s*[\w, ]+?\s*=\s*)[%!].*$")
+_ASSIGNED = re.compile(r"^(\s*\w[\w, \t]*=\s*)[%!].*$")
 # Magics that run or load code that is not seen here: they may bind any name.
 _BINDING = re.compile(r"^(\s*)%(?:run|load|loadpy|pylab|store|rerun|macro)\b")
 # Cell magics whose cell is Python all the same, and those whose cell binds nothing in Python.

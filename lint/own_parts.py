@@ -11,7 +11,9 @@ from trainlint.lint.lower.values import Bound, Obj, Value
 from trainlint.lint.model import Script
 
 # What holds the modules that it is given: containers, wrappers, stacks of layers.
-_HOLDERS = re.compile(r"Sequential$|Module(List|Dict)$|Parallel$|Transformer\w*$|^torch\.(?!nn\.)")
+_HOLDERS = re.compile(
+    r"Sequential$|Module(List|Dict)$|Parallel$|\.Transformer\w*$|^torch\.(?!nn\.)"
+)
 _PARAMETRIC = ("module", "parameters", "loss")
 
 

@@ -42,7 +42,7 @@ _PLANS = re.compile(
 _LONGEST = 3
 _LONGEST_DOCSTRING = 600  # characters: a longer one is an article
 _SECTION = re.compile(
-    r"\n\s*(?:args?|arguments|parameters|returns?|usage|examples?|references?|notes?|to-?do|options)"
+    r"\n[^\S\n]*(?:args?|arguments|parameters|returns?|usage|examples?|references?|notes?|to-?do|options)"
     r"\b[^\n]{0,12}(?:\n|$)",
     re.IGNORECASE,
 )
@@ -104,12 +104,16 @@ def _comment_claims(script: Script, found: Sequence[Comment], subject: Subject) 
 def _explains(found: Sequence[Comment], index: int) -> bool:
     """Whether a comment belongs to a longer text, or holds code or an address."""
     first = last = index
-    while first and found[first - 1].line == found[first].line - 1:
+    while first and found[first - 1].line == found[first].line - 1 and last - first < _LONGEST:
         first -= 1
-    while last + 1 < len(found) and found[last + 1].line == found[last].line + 1:
+    while found[last].line + 1 == _line_of(found, last + 1) and last - first < _LONGEST:
         last += 1
     text = [one.text for one in found[first : last + 1]]
     return len(text) > _LONGEST or any(_CALL.search(line) for line in text)
+
+
+def _line_of(found: Sequence[Comment], index: int) -> int | None:
+    return found[index].line if index < len(found) else None
 
 
 def _scope_at(script: Script, line: int) -> cst.CSTNode | None:
@@ -136,7 +140,7 @@ def _docstring_claims(script: Script, subject: Subject) -> Iterator[Claim]:
         if node is None or text is None:
             continue
         if subject.plain:
-            text = _SECTION.split(text)[0]
+            text = _SECTION.split(text)[0].rstrip()
         if subject.plain and len(text) > _LONGEST_DOCSTRING:
             continue
         for offset, sentence in sentences(text):

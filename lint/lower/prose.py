@@ -99,4 +99,4 @@ def says_no_more(rest: str) -> bool:
     plain = _LABEL.sub(" ", rest)
     return all(
         word.lower() in _FILLERS or _CHINESE.match(word) for word in _WORD.findall(plain)
-    ) and not re.search(r"\d+\s*(?:$|[.,)])|[=:]\s*\d", plain)
+    ) and not re.search(r"\d\s*(?:$|[.,)])|[=:]\s*\d", plain)

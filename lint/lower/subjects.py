@@ -50,7 +50,7 @@ _BETWEEN = (
 )
 _GRAD = r"grad(?:ient)?s?"
 CLIP_OPTION = re.compile(
-    rf"^-*(?:\w+[-_])?(?:{_GRAD}[-_](?:norm[-_]|value[-_])?clip(?:ping|[-_]\w+)?"
+    rf"^-*(?:\w{{1,40}}[-_])?(?:{_GRAD}[-_](?:norm[-_]|value[-_])?clip(?:ping|[-_]\w+)?"
     rf"|clip[-_]{_GRAD}(?:[-_]\w+)?|max[-_]{_GRAD}[-_]norm)$",
     re.IGNORECASE,
 )
@@ -161,7 +161,7 @@ SCHEDULE = Subject(
     ),
     does=_words(
         r"sched|lambda_?lr|multistep|step_?lr|cosine|param_groups|(?<!weight_)decay|anneal|warm|adjust"
-        r"|cycl|plateau|(?:set|update|get|new|change|next|compute|calc)\w*_lr|lr_at|rate_at|defaults"
+        r"|cycl|plateau|(?:set|update|get|new|change|next|compute|calc)\w{0,40}_lr|lr_at|rate_at|defaults"
         r"|lr_?lambda|[a-z]lr\b|\.\s(?:lr|learning_rate)\s=\s|learning_rate_|(?:lr|rate)\s*(?:[*/+-]=|\[)|\bsetattr\b|reduce_?lr|capturable"
     ),
 )
@@ -232,8 +232,8 @@ SPECTRAL = Subject(
     ),
     doubts=_NORM_DOUBTS,
     does=_words(
-        r"spec|fft|mel_|(?<![a-z])sn(?![a-z])|sn[a-z_]*(?:conv|linear|gan)|svd|sigma|power_it"
-        r"|lipschitz|eig|singular|parametri[sz]|normalize\b|\bnorm\b|(?:conv|linear)\w*sn\b"
+        r"spec|fft|mel_|(?<![a-z])sn(?![a-z])|sn[a-z_]{0,40}(?:conv|linear|gan)|svd|sigma|power_it"
+        r"|lipschitz|eig|singular|parametri[sz]|normalize\b|\bnorm\b|(?:conv|linear)\w{0,40}sn\b"
     ),
 )
 WEIGHT_NORM = Subject(
@@ -247,7 +247,7 @@ WEIGHT_NORM = Subject(
     ),
     doubts=_NORM_DOUBTS,
     does=_words(
-        r"weight_?norm|(?<![a-z])wn(?![a-z])|wn[a-z_]*(?:conv|linear)|parametri[sz]|weight_[gv]"
+        r"weight_?norm|(?<![a-z])wn(?![a-z])|wn[a-z_]{0,40}(?:conv|linear)|parametri[sz]|weight_[gv]"
         r"|(?<!class_)weight(?!_decay)s?\b|normalize\b|\bnorm\b"
     ),
 )
@@ -279,9 +279,9 @@ VALIDATION = Subject(
       (?:on|with|using|over)\s+(?:the\s+|a\s+|our\s+)?(?:validation|val|test|dev|held[\s-]?out)\b
     | \bvalidat(?:e|es|ing)\s+(?:(?:the|our|model|network)\s+)*
       (?:after|every|each|at\s+the\s+end\s+of)\b
-    | \bvalidate\s+(?:the\s+)?(?:model|network)\s*[.:]?\s*(?:$|\#)
+    | \bvalidate\s+(?:the\s+)?(?:model|network)\s*(?:[.:]\s*)?(?:$|\#)
     | \bvalidation\s+(?:loop|phase|step|pass)\b
-    | ^\#+\s*[-=]*\s*(?:validation|validate)\s*[-=.:]*\s*(?:$|\#)
+    | ^\#+\s*(?:[-=]+\s*)?(?:validation|validate)\s*(?:[-=.:]+\s*)?(?:$|\#)
     | 在验证集上(?:评估|验证|测试) | 验证(?:模型|阶段|循环)
     """
     ),

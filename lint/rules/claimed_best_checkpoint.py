@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from trainlint.finding import Finding
 from trainlint.lint.claimed import findings, may_do
 from trainlint.lint.lower.subjects import BEST
-from trainlint.lint.model import Claim, Script
+from trainlint.lint.model import Script
 from trainlint.lint.rule import rule
-from trainlint.lint.training import Update
 
-# Tests that ask for the epoch, or for how the file is run, and for nothing else.
-_CLOCK = re.compile(r"^[^<>]*%(?!.*\b(?:and|or)\b)[^<>]*$|__name__")
+_COMPARES = re.compile(r"[<>]|\b(?:and|or)\b")
 
 
 @rule("TRN727", needs=BEST.screen)
@@ -67,18 +65,19 @@ def claimed_best_checkpoint(script: Script) -> Iterator[Finding]:
         BEST,
         "the best model is saved",
         "save it where the validation metric is better than ever before",
-        veto=_may_choose,
-        words=False,
+        does=_may_choose,
     )
 
 
-def _may_choose(script: Script, claim: Claim, update: Update) -> bool:
+def _may_choose(script: Script) -> bool:
     """Whether a name speaks of choosing, or a test that is not the clock's guards the weights."""
-    del claim, update
-    if may_do(script, BEST, strings=False):
-        return True
-    return any(
-        not _CLOCK.search(condition.site.text)
+    return may_do(script, BEST, strings=False) or any(
+        not _is_clock(condition.site.text)
         for event in script.events("save", "state", "load")
         for condition in event.conditions
     )
+
+
+def _is_clock(test: str) -> bool:
+    """Whether a test asks for the epoch, or for how the file is run, and for nothing else."""
+    return "__name__" in test or ("%" in test and not _COMPARES.search(test))

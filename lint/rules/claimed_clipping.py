@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding, Fix
+from trainlint.lint.claimed import WHERE
 from trainlint.lint.lower.subjects import CLIP
 from trainlint.lint.lower.values import Bound, Choice, Const, Func, Map, Obj, Ref, Seq, Value
 from trainlint.lint.model import Claim, Event, Script
@@ -16,12 +17,6 @@ from trainlint.lint.training import Update, updates
 
 # What may clip without a call that says so, by a part of its name.
 _MAY_CLIP = ("clip", "clamp", "max_grad_norm", "deepspeed", "lightning", "accelerate", "fabric")
-_WHERE = {
-    "comment": "the comment says",
-    "docstring": "the docstring says",
-    "option": "the option says",
-    "prose": "the text says",
-}
 
 
 @rule("TRN201", needs=CLIP.screen)
@@ -150,7 +145,7 @@ def _finding(script: Script, claim: Claim, update: Update) -> Finding:
     step = update.step.receiver_text or "optimizer"
     return found(
         claim.location,
-        f"{_WHERE[claim.where]} that gradients are clipped, but nothing clips them",
+        f"{WHERE[claim.where]} that gradients are clipped, but nothing clips them",
         related=[
             (update.backward.site, "the gradients are made here"),
             (update.step.site, f"and `{step}.step()` takes them as they are"),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import libcst as cst
-
 from trainlint.finding import Finding
 from trainlint.lint.claimed import findings
 from trainlint.lint.lower.subjects import STOPPING
+from trainlint.lint.lower.syntax import WAYS_OUT
 from trainlint.lint.mentions import walk
 from trainlint.lint.model import Claim, Script
 from trainlint.lint.rule import rule
@@ -71,13 +70,11 @@ def claimed_early_stopping(script: Script) -> Iterator[Finding]:
     )
 
 
-def _may_leave(script: Script, claim: Claim, update: Update) -> bool:
+def _may_leave(_: Claim, update: Update) -> bool:
     """Whether a way leads out of a loop around the step before its time."""
-    del script, claim
-    ways_out = (cst.Break, cst.Return, cst.Raise)
     if "range" not in update.step.loops[0].over_text:
         return True  # what it runs over may end when it likes
     return any(
-        loop.kind == "while" or any(isinstance(node, ways_out) for node in walk(loop.site.node))
+        loop.kind == "while" or any(isinstance(node, WAYS_OUT) for node in walk(loop.site.node))
         for loop in update.step.loops
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
-from trainlint.lint.claimed import all_words, binds_again, findings
+from trainlint.lint.claimed import all_words, binds_again, findings, may_do
 from trainlint.lint.lower.subjects import SCHEDULE
 from trainlint.lint.lower.values import Value, options_of
 from trainlint.lint.model import Claim, Script
@@ -66,14 +66,19 @@ def claimed_schedule(script: Script) -> Iterator[Finding]:
         SCHEDULE,
         "the learning rate changes",
         "make a scheduler of `torch.optim.lr_scheduler`, and call its `step()`",
-        veto=_may_change,
+        does=_may_change,
+        veto=_changes_by_itself,
     )
 
 
-def _may_change(script: Script, claim: Claim, update: Update) -> bool:
-    """Whether an optimizer changes its own rate, or another one, or another rate, takes over."""
-    del claim
-    if not all(is_torch_optimizer(one, *_STEADY) for one in options_of(update.optimizer)):
+def _changes_by_itself(_: Claim, update: Update) -> bool:
+    """Whether an optimizer changes its own rate."""
+    return not all(is_torch_optimizer(one, *_STEADY) for one in options_of(update.optimizer))
+
+
+def _may_change(script: Script) -> bool:
+    """Whether a word speaks of it, or another optimizer, or another rate, takes over."""
+    if may_do(script, SCHEDULE):
         return True
     made = list(made_optimizers(script))
     if any(event.loops for event in made):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from trainlint.finding import Finding
 from trainlint.lint.claimed import all_words, findings
@@ -15,8 +16,8 @@ from trainlint.lint.rule import rule
 from trainlint.lint.training import Update
 
 _SPLITS = re.compile(
-    r"[\w ,.()]+ = .*(?:DataLoader|Sampler|random_split|train_test_split|Subset|Dataset|datasets"
-    r"|split \(|\[.*:.*\]|len \(|range|perm)"
+    r"[\w ,.()]+ = (?:.*(?:DataLoader|Sampler|random_split|train_test_split|Subset|Dataset|datasets"
+    r"|split \(|len \(|range|perm)|[^\[]*\[[^:]*:.*\])"
 )
 
 
@@ -68,27 +69,29 @@ def claimed_validation(script: Script) -> Iterator[Finding]:
         VALIDATION,
         "the model is validated",
         "run the validation data through the model, under `model.eval()` and `torch.no_grad()`",
-        veto=_may_evaluate,
-        words=False,
+        does=_may_evaluate,
+        veto=partial(_is_of_other_code, script),
     )
 
 
-def _may_evaluate(script: Script, claim: Claim, update: Update) -> bool:
+def _may_evaluate(script: Script) -> bool:
     """Whether anything but making the data speaks of evaluation, or some output is not trained."""
-    first = update.step.loops[0].heading
-    if claim.where == "comment" and claim.location.line < first.line:
-        return True
     for text in all_words(script):
         if text is None or VALIDATION.does.search(_without_splits(text)):
             return True
-    if claim.where == "comment" and _looks_at_model(script, claim, update):
-        return True
     trained: set[Value] = set()
     for event in script.events("backward"):
-        trained.update(ancestors(event.receiver))
-        for arg in event.args:
-            trained.update(ancestors(arg.value))
+        for value in (event.receiver, *(arg.value for arg in event.args)):
+            trained.update(ancestors(value))
     return any(event.result not in trained for event in script.events("forward"))
+
+
+def _is_of_other_code(script: Script, claim: Claim, update: Update) -> bool:
+    """Whether a comment stands before the training, or over lines that look at the model."""
+    if claim.where != "comment":
+        return False
+    before = claim.location.line < update.step.loops[0].heading.line
+    return before or _looks_at_model(script, claim, update)
 
 
 def _looks_at_model(script: Script, claim: Claim, update: Update) -> bool:
@@ -101,11 +104,8 @@ def _looks_at_model(script: Script, claim: Claim, update: Update) -> bool:
         if line.strip() and len(line) - len(line.lstrip()) < column:
             break
         after.append(line.split("#")[0])
-    names = {event.receiver_text for event in update.trace.events if event.kind == "forward"} | {
-        "model",
-        "net",
-    }
-    return any(name and name in line for name in names for line in after)
+    names = {event.receiver_text for event in update.trace.events if event.kind == "forward"}
+    return any(name in line for name in {"model", "net", *names} - {""} for line in after)
 
 
 def _without_splits(text: str) -> str:

@@ -11,7 +11,7 @@ from trainlint.lint.lower.values import Expr, Obj, Value
 from trainlint.lint.model import Event, Script, Site
 from trainlint.lint.rule import found, rule
 
-_SEEDS = re.compile(r"seed\w*\(|set_(?:rng_)?state\(")
+_SEEDS = re.compile(r"seed\w{0,40}\(|set_(?:rng_)?state\(")
 _PERMUTATIONS = ("torch.randperm", "numpy.random.permutation")
 
 
