@@ -60,7 +60,7 @@ def carried_with_graph(script: Script) -> Iterator[Carried]:
         return
     for trace in script.traces:
         for event in trace.events:
-            if event.kind == "backward" and not caught(event):
+            if event.kind == "backward":
                 yield from _of_backward(script, trace, event)
 
 
@@ -71,12 +71,12 @@ def _sets_requires_grad(event: Event) -> bool:
 def _of_backward(script: Script, trace: Trace, backward: Event) -> Iterator[Carried]:
     retained = _retains(backward)
     for depth, loop in enumerate(backward.loops):
-        if not _runs_each_pass(backward, loop, depth):
-            continue
-        if retained and not _steps(script, trace, backward):
-            continue
         for carry in loop.carries:
-            if _is_connected(trace, backward, carry) and not _may_be_cut(trace, loop, carry):
+            if not _is_connected(trace, backward, carry) or _may_be_cut(trace, loop, carry):
+                continue
+            if caught(backward) or not _runs_each_pass(backward, loop, depth):
+                continue
+            if not retained or _steps(script, trace, backward):
                 yield Carried(loop, carry, backward, retained)
 
 
