@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import libcst as cst
 
 from trainlint.finding import Finding
-from trainlint.lint.lower.syntax import children
 from trainlint.lint.lower.values import Const
+from trainlint.lint.mentions import every
 from trainlint.lint.model import Event, Script, Trace
 from trainlint.lint.rule import found, rule
 
@@ -46,7 +46,7 @@ def no_grad_as_statement(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.no_grad (a context manager) and torch.set_grad_enabled.
     """
-    alone = set(_calls_alone(script.module))
+    alone = {node.value for node in every(script.module, cst.Expr)}
     for event in script.events("call"):
         if event.callee in _CONTEXTS and event.site.node in alone:
             name = event.callee.rpartition(".")[2]
@@ -63,15 +63,6 @@ def no_grad_as_statement(script: Script) -> Iterator[Finding]:
                 related=[(backward.site, "this backward has no graph")],
                 hint="use `with torch.no_grad():`, or turn them on again",
             )
-
-
-def _calls_alone(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Calls whose result is thrown away."""
-    if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
-        yield node.value
-    if not isinstance(node, cst.BaseExpression):
-        for child in children(node):
-            yield from _calls_alone(child)
 
 
 def _never_on_again(trace: Trace) -> Iterator[tuple[Event, Event]]:
