@@ -92,15 +92,17 @@ def _item(container: Value, key: Value) -> Obj | None:
     return layer_of(container.args[index]) if plain and inside else None
 
 
-def cannot_follow(first: str, second: str) -> bool:
+def cannot_follow(first: Application, second: Application) -> bool:
     """Whether putting the second norm on a weight that has the first fails.
 
     The old functions leave no parameter of the name behind, and find none where a parametrization
-    is; weight norm makes two parameters of one, and cannot be put on another parametrization.
+    is; weight norm makes two parameters of one, and cannot be put on another parametrization;
+    `orthogonal` can only without its trivialization, which starts from the parameter.
     """
-    if first in _OLD or second in _OLD or second == WEIGHT_PARAMETRIZATION:
+    if first.norm in _OLD or second.norm in _OLD or second.norm == WEIGHT_PARAMETRIZATION:
         return True
-    return first == WEIGHT_PARAMETRIZATION and second == ORTHOGONAL
+    told = second.event.argument(3, "use_trivialization")
+    return second.norm == ORTHOGONAL and told is None
 
 
 def exchanges(event: Event) -> bool:

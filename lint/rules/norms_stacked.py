@@ -17,8 +17,9 @@ def norms_stacked(script: Script) -> Iterator[Finding]:
 
     `weight_norm` and `spectral_norm` of `torch.nn.utils` take the parameter away and put others in
     its place. The next one finds none and fails: `KeyError: 'weight'`, or a ValueError; the
-    same one twice is a RuntimeError. The parametrization `weight_norm` cannot stand on another one,
-    nor `orthogonal` on it: the first use of the weight raises a TypeError.
+    same one twice is a RuntimeError. The parametrizations `weight_norm` and `orthogonal` cannot
+    stand on another one (`orthogonal` can with `use_trivialization=False`): the first use of the
+    weight raises a TypeError.
 
     Nothing is said where the first is removed again, or where one of them depends on a test. The
     parametrization `spectral_norm` on top of another one works, and is left alone.
@@ -42,7 +43,7 @@ def norms_stacked(script: Script) -> Iterator[Finding]:
         for one in applications(trace):
             first = next((other for other in before if one.same_weight(other)), None)
             before.append(one)
-            if first is None or not cannot_follow(first.norm, one.norm):
+            if first is None or not cannot_follow(first, one):
                 continue
             if _both_happen(first, one) and not _is_removed(trace, one):
                 yield _finding(first, one)
