@@ -39,7 +39,7 @@ class CellText:
         return self.starts[before[line - 1] + column]
 
     def spelled(self, content: str) -> str:
-        """A text as it has to stand inside the cell's source, its line ends as the others."""
+        """A text as it has to stand inside the cell's source: a list has each line by itself."""
         lines = [json.dumps(one, ensure_ascii=self.ascii_only)[1:-1] for one in content.split("\n")]
         return f"\\n{self.separator}".join(lines)
 

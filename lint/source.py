@@ -109,7 +109,7 @@ class Source:
 
     def spelled(self, line: int, content: str) -> str:
         """A text as the file has to hold it at a line of the code: in a notebook, as JSON."""
-        cell = self._cell_texts.get(self._place(line).cell)
+        cell = self.cell_texts.get(self._place(line).cell)
         return content if cell is None else cell.spelled(content)
 
     def text_before(self, line: int) -> str:
@@ -132,22 +132,16 @@ class Source:
         """The lines of the original text."""
         return split_lines(self.text)
 
-    @cached_property
-    def newline(self) -> str:
-        """The line end that the code uses."""
-        return next((end for end in self._line_ends if end), "\n")
-
     def newline_at(self, line: int) -> str:
         """The line end of a line of the code, or the one that the code uses elsewhere."""
-        at = self._place(line).line - 1
-        own = self._line_ends[at] if at < len(self._line_ends) else ""
-        return own or self.newline
+        place = self._place(line)
+        ends = _line_ends(self.cells[place.cell]) if place.cell in self.cells else self._line_ends
+        own = ends[place.line - 1] if place.line <= len(ends) else ""
+        return own or next((end for end in ends if end), "\n")
 
     @cached_property
     def _line_ends(self) -> list[str]:
-        if self.kind == "notebook":
-            return []
-        return [*(found[0] for found in _LINE_END.finditer(self.text)), ""]
+        return _line_ends(self.text)
 
     def excerpt(self, location: Location) -> list[str]:
         """The lines of the original that a location covers; none where it is not of this text."""
@@ -180,7 +174,7 @@ class Source:
 
     def _byte_in_cell(self, line: int, column: int, place: Place) -> int | None:
         """The byte of a place in a cell; None in a line that was rewritten to be Python."""
-        cell = self._cell_texts.get(place.cell)
+        cell = self.cell_texts.get(place.cell)
         if cell is None:
             return None
         original = split_lines(cell.text)[place.line - 1]
@@ -191,7 +185,8 @@ class Source:
         return None if at is None else self._mark + len(self.text[:at].encode(self.encoding))
 
     @cached_property
-    def _cell_texts(self) -> dict[int, CellText]:
+    def cell_texts(self) -> dict[int, CellText]:
+        """The sources of a notebook's cells in its JSON, by number; of those that can be edited."""
         if self.kind != "notebook":
             return {}
         from trainlint.lint.cell_text import cell_texts
@@ -217,6 +212,11 @@ class Source:
 def split_lines(text: str) -> list[str]:
     """The lines as Python's parser counts them: a form feed, for one, ends none."""
     return _LINE_END.split(text)
+
+
+def _line_ends(text: str) -> list[str]:
+    """The end of each line; the last has none."""
+    return [*(found[0] for found in _LINE_END.finditer(text)), ""]
 
 
 def decode_python(data: bytes) -> tuple[str, str]:

@@ -140,6 +140,21 @@ def test_a_baseline_that_cannot_be_written(project: Path) -> None:
     assert "--write-baseline none/known.json: no such file" in done.stderr
 
 
+def test_no_code_is_lost_to_a_baseline(project: Path) -> None:
+    done = trainlint("check", ".", "--write-baseline", "a.py", cwd=project)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: --write-baseline a.py: would be lost" in done.stderr
+    assert (project / "a.py").read_text() == OLD
+
+
+@pytest.mark.parametrize("option", ["--fix", "--diff", "--since=HEAD"])
+def test_a_baseline_is_of_all_as_it_stands(option: str, repository: Path) -> None:
+    done = trainlint("check", ".", "--write-baseline", "known.json", option, cwd=repository)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{option.partition('=')[0]} asks for something else" in done.stderr
+    assert not (repository / "known.json").exists()
+
+
 def test_what_cannot_be_checked_is_told_beside_the_baseline(project: Path) -> None:
     (project / "c.py").write_text("import torch\ndef f(:\n")
     done = trainlint("check", ".", "--write-baseline", "known.json", cwd=project)

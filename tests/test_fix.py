@@ -254,6 +254,20 @@ def test_notebook(
     assert (tmp_path / "n.ipynb").read_bytes() == written(after)
 
 
+def test_a_cell_keeps_its_line_ends(tmp_path: Path) -> None:
+    """Under a mark of UTF-8, in a file whose own line ends are others than its cells'."""
+    before = "import torch\r\nx = F.relu(torch.ones(2))\t# é\r\n"
+    after = before.replace("torch\r\n", "torch\r\nimport torch.nn.functional as F\r\n", 1)
+
+    def written(cell: str) -> bytes:
+        text = json.dumps(_notebook(cell.splitlines(keepends=True)), indent=1, ensure_ascii=False)
+        return f"\ufeff{text}".replace("\n", "\r\n").encode()
+
+    (tmp_path / "n.ipynb").write_bytes(written(before))
+    assert trainlint("check", "n.ipynb", "--fix", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "n.ipynb").read_bytes() == written(after)
+
+
 def test_notebook_with_its_imports_in_one_line(tmp_path: Path) -> None:
     """A list of one line shows how two would be written by where it begins."""
     notebook = _notebook(["import torch"], ["x = F.relu(torch.ones(2))\n", "%ls"])

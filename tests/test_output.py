@@ -96,6 +96,25 @@ def test_a_closed_folder_keeps_the_old_report(folder: Path) -> None:
     assert (closed / "report").read_text() == "old"
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("name", ["x.py", "other.py", "link"])
+def test_no_code_is_lost_to_a_report(folder: Path, command: str, name: str) -> None:
+    (folder / "other.py").write_text(BROKEN)
+    (folder / "link").symlink_to("x.py")
+    done = trainlint(command, "x.py", "-o", name, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error: --output-file {name}: would be lost" in done.stderr
+    assert (folder / "x.py").read_text() == (folder / "other.py").read_text() == BROKEN
+
+
+def test_a_document_that_is_checked_is_not_lost(folder: Path) -> None:
+    (folder / "a.md").write_text("text")
+    assert trainlint("check", "a.md", "-o", "a.md", cwd=folder).returncode == 2
+    assert (folder / "a.md").read_text() == "text"
+    assert trainlint("check", "x.py", "-o", "a.md", cwd=folder).returncode == 1
+    assert "TRN001" in (folder / "a.md").read_text()
+
+
 # -- --statistics --------------------------------------------------------------------------------
 
 

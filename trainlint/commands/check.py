@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from trainlint.lint.files import NOTHING_UNWRITTEN, STDIN, Unwritten, shown_path
 from trainlint.registry import RULES, load
 from trainlint.reporters import HUMAN
 from trainlint.reporters.formats import render, render_json
-from trainlint.reporters.output import STDOUT, Rendered, prepare, publish
+from trainlint.reporters.output import LOST, STDOUT, Rendered, prepare, publish, would_lose
 from trainlint.reporters.report import Report
 from trainlint.reporters.statistics import render_statistics, statistics_to_json, tallies
 from trainlint.reporters.text import fixable_line, render_concise, render_text, summary_line
@@ -46,7 +46,7 @@ def check_command(
     """Check, report, and say how it ended as an exit code; `more` are further settings."""
     if statistics:
         _refuse_statistics_as(output_format)
-    prepare(output_file)
+    prepare(output_file, paths)
     start = stdin_filename if stdin_filename and paths[0] == STDIN else paths[0]
     settings = load_settings(start, config, select, ignore, exclude, **more)
     asked = replace(settings.selection, ignore=())
@@ -57,6 +57,7 @@ def check_command(
         )
     narrow = narrowing(paths, settings, baseline, since)
     if write_baseline is not None:
+        _refuse_beside_baseline({"--fix": fix, "--diff": diff, "--since": since is not None})
         return _save_baseline(write_baseline, paths, _Looker(settings, stdin_filename, None))
     look = _Looker(settings, stdin_filename, narrow)
     fixes = FixOptions(fix, unsafe_fixes, diff)
@@ -74,7 +75,17 @@ def check_command(
     return exit_code(outcome.would_change if diff else bool(report.findings), bool(report.problems))
 
 
+def _refuse_beside_baseline(asked: Mapping[str, bool]) -> None:
+    for option in (name for name, is_asked in asked.items() if is_asked):
+        raise SettingsError(
+            f"error: --write-baseline takes in all that is found, as it stands; {option} asks for"
+            " something else\n  help: leave one of the two out"
+        )
+
+
 def _save_baseline(file: str, paths: Sequence[str], look: Look) -> int:
+    if would_lose(file, paths):
+        raise SettingsError(f"error: --write-baseline {file}: {LOST}")
     checked, findings = look(paths, NOTHING_UNWRITTEN)
     save_baseline(file, findings, checked)
     return exit_code(False, bool(checked.problems))

@@ -51,7 +51,7 @@ def run_command(
     **more: Any,
 ) -> int:
     """Read the script, watch it run, join the two, report."""
-    prepare(output_file)
+    prepare(output_file, [script])
     settings = load_settings(script, config, select, ignore, **more)
     _refuse_what_cannot_run(script)
     for trial in trials:

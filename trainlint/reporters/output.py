@@ -14,6 +14,8 @@ from trainlint.reporters.text import render_problem
 
 STDOUT = "-"
 
+_CODE = (".py", ".pyw", ".ipynb")
+
 
 class OutputError(click.ClickException):
     """The report cannot be written."""
@@ -38,17 +40,33 @@ class Rendered:
     last_beside: bool = False
 
 
-def prepare(output_file: str | None) -> None:
-    """Refuse a file that could not be written, before anything is checked; make its folder."""
+def prepare(output_file: str | None, inputs: Iterable[str] = ()) -> None:
+    """Refuse a file that could not or must not be written, before anything is checked.
+
+    `inputs` are the paths that were named. Makes the file's folder.
+    """
     if output_file is None or output_file == STDOUT:
         return
     target = os.path.realpath(output_file)
     if os.path.isdir(target) or not output_file:
         raise _refusal(output_file, "is a folder" if output_file else "is empty")
+    if would_lose(output_file, inputs):
+        raise _refusal(output_file, LOST)
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
     except OSError as error:
         raise _refusal(output_file, (error.strerror or str(error)).lower()) from None
+
+
+LOST = "would be lost: it is no report, but code or what is to be checked"
+
+
+def would_lose(path: str, inputs: Iterable[str]) -> bool:
+    """Whether a path that is to be written is what was named to be read, or code of any kind."""
+    real = os.path.realpath(path)
+    if not os.path.isfile(real):
+        return False
+    return real.endswith(_CODE) or real in map(os.path.realpath, inputs)
 
 
 def publish(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import PurePath
 
 from trainlint.finding import Location
-from trainlint.lint.cell_text import CellText, cell_texts
 from trainlint.lint.problem import Problem
 from trainlint.lint.source import Source, split_lines
 
@@ -71,7 +69,7 @@ def region_of_problem(problem: Problem) -> Region | None:
 
 
 def _in_notebook(source: Source | None, at: Location, end_line: int) -> Region:
-    cell = _cells_of(source).get(at.cell) if source is not None else None
+    cell = source.cell_texts.get(at.cell) if source is not None else None
     if source is None or cell is None:
         return Region(1, 0, 1, 0)
     begin = cell.offset(at.line, at.column - 1)
@@ -83,19 +81,14 @@ def _in_notebook(source: Source | None, at: Location, end_line: int) -> Region:
     return Region(*_line_and_column(source.text, begin), *_line_and_column(source.text, end))
 
 
-def _line_and_column(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
-
-
-@lru_cache(maxsize=8)
-def _cells_of(source: Source) -> dict[int, CellText]:
-    return cell_texts(source.text, source.cells)
-
-
 def position(source: Source, offset: int) -> tuple[int, int]:
     """Line and column, from 1, of a byte of the file."""
     text = source.data[:offset].decode(source.encoding, "replace").removeprefix("\ufeff")
-    lines = split_lines(text)
+    return _line_and_column(text, len(text))
+
+
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
+    lines = split_lines(text[:offset])
     return len(lines), len(lines[-1]) + 1
 
 
