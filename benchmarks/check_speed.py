@@ -17,7 +17,8 @@ from statistics import median
 
 import libcst as cst
 
-from trainlint.lint.engine import check_paths, with_deep_stack
+from trainlint.lint.deep import with_deep_stack
+from trainlint.lint.engine import check_paths
 from trainlint.registry import RULES, load
 from trainlint.selection import Selection
 

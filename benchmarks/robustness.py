@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from trainlint.lint.engine import with_deep_stack
+from trainlint.lint.deep import with_deep_stack
 from trainlint.lint.files import read_source
 from trainlint.lint.model import Script
 from trainlint.lint.parse import parse

@@ -63,7 +63,7 @@ def findings(
         return
     if may_do(script, subject) if does is None else does(script):
         return
-    if is_imported(script.source.path):
+    if is_imported(script):
         return
     for claim in claims:
         update = next((one for one in updates(script) if _speaks_of(script, claim, one)), None)

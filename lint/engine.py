@@ -1,44 +1,55 @@
-"""Checks files: each is read, parsed and lowered once, and every wanted rule is asked."""
+"""Checks files: what is known of them already is taken, and the rules are asked about the rest."""
 
 from __future__ import annotations
 
 import functools
 import os
-import sys
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol
 
-from trainlint.directives import UNUSED
 from trainlint.finding import Finding, Location
+from trainlint.lint.answer import Answer, Question
+from trainlint.lint.deep import with_deep_stack
 from trainlint.lint.files import (
     NOTHING_UNWRITTEN,
+    STDIN,
     Unwritten,
     discover,
-    read_source,
+    is_document,
+    make_source,
+    read_data,
     shown_path,
 )
-from trainlint.lint.model import ModelError, Script
-from trainlint.lint.parse import check_syntax, parse
 from trainlint.lint.problem import Problem, Unreadable
-from trainlint.lint.project import Project
-from trainlint.lint.rule import apply_rule
 from trainlint.lint.source import Source
 from trainlint.lint.torch_api import OLDEST_TARGET
-from trainlint.registry import RULES, Entry, load
+from trainlint.lint.witness import Seen
+from trainlint.registry import RULES, Listed, load
 from trainlint.selection import Scope, Scopes, Selection
-from trainlint.unused import is_annotated, with_unused
-
-T = TypeVar("T")
+from trainlint.unused import is_annotated
 
 # A file without this has no training in it, whatever its framework.
 _TRAINING = b"torch"
 
-# libcst and the lowering recurse as deep as the code is nested; Python stops at 1000 frames, and
-# a thread's usual stack of 8 MiB well before what libcst can take.
-_STACK = 512 * 1024 * 1024
-_RECURSION = 20_000
+
+class Known(Protocol):
+    """What is kept of earlier checks."""
+
+    def answer(self, question: Question) -> Answer | None:
+        """What came of a question, if nothing that it rests on has changed since."""
+
+    def keep(self, answers: Mapping[Question, Answer], seen: Mapping[str, Seen]) -> None:
+        """Keep new answers, and what they rest on."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """How the work is done: with what is known, among how many processes at most."""
+
+    rules: Sequence[Listed] = ()  # all there are; none: they are looked for
+    known: Known | None = None
+    jobs: int = 1
 
 
 @dataclass
@@ -56,19 +67,14 @@ class Checked:
     paths: list[str] = field(default_factory=list)
     _told: dict[tuple[str, Location], Finding] = field(default_factory=dict)
 
-    def add(self, source: Source, findings: Iterable[Finding], project: Project) -> None:
-        """Add what one file's checking found, and keep the sources of the files it lies in.
+    def add(self, finding: Finding) -> None:
+        """Add a finding.
 
-        A finding can lie in a file that this one imports, and be found from several: it is told
-        once, in the same words whichever file was checked first.
+        One can lie in a file that others import, and be found from several: it is told once, in
+        the same words whichever file was checked first.
         """
-        for finding in findings:
-            key = (finding.code, finding.location)
-            self._told[key] = min(self._told.get(key, finding), finding, key=_words)
-            path = finding.location.path
-            if path not in self.sources:
-                script = None if path == source.path else project.script(path)
-                self.sources[path] = script.source if script is not None else source
+        key = (finding.code, finding.location)
+        self._told[key] = min(self._told.get(key, finding), finding, key=_words)
 
     @property
     def findings(self) -> list[Finding]:
@@ -88,6 +94,7 @@ def check_paths(
     stdin_filename: str | None = None,
     scopes: Scopes | None = None,
     unwritten: Unwritten = NOTHING_UNWRITTEN,
+    means: Means = Means(),
 ) -> Checked:
     """Check files, and the folders' files; a file that cannot be checked stops no other.
 
@@ -96,133 +103,123 @@ def check_paths(
     holds is checked as if it were written.
     """
     everywhere = Scope(selection, target_torch)
-    return with_deep_stack(
-        lambda: _check_paths(paths, everywhere, exclude, stdin_filename, scopes, unwritten)
-    )
+    check = _Check(paths, everywhere, exclude, stdin_filename, scopes, unwritten, means)
+    with_deep_stack(check.read)
+    check.answer()
+    return with_deep_stack(check.told)
 
 
-def _check_paths(
-    paths: Sequence[str],
-    everywhere: Scope,
-    exclude: Sequence[str],
-    stdin_filename: str | None,
-    scopes: Scopes | None,
-    unwritten: Unwritten,
-) -> Checked:
-    checked, project = Checked(), Project(unwritten)
-    entries_of = functools.cache(_entries_of)  # most files are asked the same
-    named = {os.path.normpath(path) for path in paths}
-    for path in discover(paths, exclude, scopes):
-        if isinstance(path, Problem):
-            checked.problems.append(path)
-            continue
-        checked.files += 1
-        checked.paths.append(path)
-        scope = everywhere if scopes is None else scopes.scope(shown_path(path, stdin_filename))
-        entries = entries_of(scope.selection)
-        try:
-            source = read_source(path, stdin_filename, unwritten)
-            if is_annotated(source.data):
-                checked.annotated.append(source)
-            if path in named and source.kind == "python" and _TRAINING not in source.data:
-                check_syntax(source)  # in a folder, files without training are left to others
-            target = scope.target_torch
-            findings = _check_source(source, entries, checked.problems, project, target)
-            checked.add(source, findings, project)
-        except Unreadable as error:
-            checked.problems.append(Problem.of(shown_path(path, stdin_filename), error))
-    return checked
+class _Check:
+    """One check: files are read, then answered for, then what is found is put in order."""
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        everywhere: Scope,
+        exclude: Sequence[str],
+        stdin_filename: str | None,
+        scopes: Scopes | None,
+        unwritten: Unwritten,
+        means: Means,
+    ) -> None:
+        self._paths, self._exclude, self._scopes = paths, exclude, scopes
+        self._everywhere, self._stdin_filename = everywhere, stdin_filename
+        self._unwritten, self._means = unwritten, means
+        self._checked = Checked()
+        self._named = {os.path.normpath(path) for path in paths}
+        self._problems: list[tuple[int, Problem]] = []  # with the number of the file
+        self._asked: dict[Question, int] = {}
+        self._answers: dict[Question, Answer] = {}
+        self._codes = functools.cache(self._codes_of)  # most files are asked the same
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def read(self) -> None:
+        """Read every file, and ask what has to be asked about it."""
+        checked = self._checked
+        for number, path in enumerate(discover(self._paths, self._exclude, self._scopes)):
+            if isinstance(path, Problem):
+                self._problems.append((number, path))
+                continue
+            checked.files += 1
+            checked.paths.append(path)
+            try:
+                question = self._question(path)
+            except Unreadable as error:
+                shown = shown_path(path, self._stdin_filename)
+                self._problems.append((number, Problem.of(shown, error)))
+                continue
+            if question is not None:
+                self._asked[question] = number
+
+    def _question(self, path: str) -> Question | None:
+        """What is to be asked about a file; None where it has no training. Raises Unreadable."""
+        data = read_data(path, self._unwritten)
+        shown = shown_path(path, self._stdin_filename)
+        if is_annotated(data):
+            self._checked.annotated.append(make_source(shown, data))
+        if _TRAINING not in data and not is_document(shown):
+            source = make_source(shown, data)
+            if path in self._named:  # in a folder, files without training are left to others
+                _check_syntax(source)
+            return None
+        scope = self._everywhere if self._scopes is None else self._scopes.scope(shown)
+        return Question(shown, data, self._codes(scope.selection), scope.target_torch)
+
+    def _codes_of(self, selection: Selection) -> tuple[str, ...]:
+        rules = self._means.rules or load(RULES)
+        return tuple(entry.code for entry in rules if entry in selection)
+
+    # -- answering -----------------------------------------------------------------------------
+
+    def answer(self) -> None:
+        """Take the answers that are known, and ask for the others."""
+        known = self._known_answers()
+        self._answers.update(known)
+        open_questions = [one for one in self._asked if one not in known]
+        if not open_questions:
+            return
+        from trainlint.lint.workers import ask_all
+
+        new, seen = ask_all(open_questions, self._unwritten, self._means.jobs)
+        self._answers.update(new)
+        if self._store is not None:
+            self._store.keep(new, seen)
+
+    def _known_answers(self) -> dict[Question, Answer]:
+        if self._store is None:
+            return {}
+        found = ((one, self._store.answer(one)) for one in self._asked)
+        return {question: answer for question, answer in found if answer is not None}
+
+    @property
+    def _store(self) -> Known | None:
+        """What is kept speaks of files as they lie on the disk."""
+        return None if self._unwritten or STDIN in self._paths else self._means.known
+
+    # -- telling -------------------------------------------------------------------------------
+
+    def told(self) -> Checked:
+        """What all of it came to."""
+        checked = self._checked
+        for question, number in self._asked.items():
+            answer = self._answers[question]
+            self._problems += ((number, problem) for problem in answer.problems)
+            for finding in answer.findings:
+                checked.add(finding)
+                self._keep_source(question, finding.location.path)
+        checked.problems += (problem for _, problem in sorted(self._problems, key=lambda at: at[0]))
+        return checked
+
+    def _keep_source(self, question: Question, path: str) -> None:
+        """Keep the source of a file that a finding lies in."""
+        if path in self._checked.sources:
+            return
+        data = question.data if path == question.path else read_data(path, self._unwritten)
+        self._checked.sources[path] = make_source(path, data)
 
 
-def _entries_of(selection: Selection) -> list[Entry]:
-    return [entry for entry in load(RULES) if entry in selection]
+def _check_syntax(source: Source) -> None:
+    from trainlint.lint.parse import check_syntax
 
-
-def check_source(
-    source: Source,
-    selection: Selection,
-    target_torch: str = OLDEST_TARGET,
-    project: Project | None = None,
-) -> list[Finding]:
-    """The findings of one source, in reading order; raises Unreadable.
-
-    Without a project, the files that it imports are not looked at.
-    """
-    entries = _entries_of(selection)
-    problems: list[Problem] = []
-    findings = _check_source(source, entries, problems, project, target_torch)
-    if problems:
-        raise Unreadable(problems[0].message, problems[0].hint)
-    if any(entry.code == UNUSED for entry in entries) and is_annotated(source.data):
-        codes = {entry.code for entry in entries}
-        # What is excused is told as well: this is what the rules find.
-        found = with_unused(findings, {}, [source], load(RULES), lambda _, code: code in codes)
-        findings += [finding for finding in found if finding.code == UNUSED]
-    return sorted(findings, key=lambda finding: finding.sort_key)
-
-
-def _check_source(
-    source: Source,
-    entries: Sequence[Entry],
-    problems: list[Problem],
-    project: Project | None,
-    target_torch: str,
-) -> list[Finding]:
-    if _TRAINING not in source.data:
-        return []
-    reach = [source.data] if project is None else list(project.reached(source.path, source.data))
-    wanted = [entry for entry in entries if _may_speak(entry, reach)]
-    if not wanted:
-        return []
-    module = parse(source) if project is None else project.parsed(source)
-    script = Script(source, module, project, target_torch)
-    findings: list[Finding] = []
-    failures: dict[str, Problem] = {}
-    for entry in wanted:
-        try:
-            findings += apply_rule(entry, script)
-        except RecursionError:
-            failures[""] = Problem(source.path, "the code is nested too deeply to be followed")
-            break
-        except ModelError as error:
-            failures[""] = _internal_error(source, f"reading the script's {error}")
-        except Exception as error:
-            # One broken rule must not hide what the others find.
-            what = f"{entry.code} ({entry.name}): {type(error).__name__}: {error}"
-            failures[entry.code] = _internal_error(source, what)
-    problems += failures.values()
-    return findings
-
-
-def _internal_error(source: Source, what: str) -> Problem:
-    text = f"internal error in {what}"
-    return Problem(source.path, text, "this is a bug in trainlint: report it")
-
-
-def _may_speak(entry: Entry, reach: Sequence[bytes]) -> bool:
-    return not entry.needs or any(need in data for data in reach for need in entry.needs)
-
-
-def with_deep_stack(function: Callable[[], T]) -> T:
-    """Run in a thread whose stack fits deeply nested code."""
-    result: list[T] = []
-    raised: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            result.append(function())
-        except BaseException as error:  # handed on below
-            raised.append(error)
-
-    limit, size = sys.getrecursionlimit(), threading.stack_size(_STACK)
-    sys.setrecursionlimit(max(limit, _RECURSION))
-    try:
-        thread = threading.Thread(target=target, daemon=True)
-        thread.start()
-        thread.join()
-    finally:
-        threading.stack_size(size)
-        sys.setrecursionlimit(limit)
-    if raised:
-        raise raised[0]
-    return result[0]
+    check_syntax(source)

@@ -16,6 +16,7 @@ from trainlint.lint.source import Source
 from trainlint.selection import Scopes
 
 STDIN = "-"
+_STDIN_SHOWN = "<stdin>"
 
 # What files hold that are not written yet: bytes by real path, those of standard input by `-`.
 Unwritten = Mapping[str, bytes]
@@ -23,6 +24,7 @@ NOTHING_UNWRITTEN: Unwritten = {}
 
 # What a folder is searched for. Plain text is read only where it is named.
 _SEARCHED = frozenset({".py", ".ipynb", ".md", ".markdown", ".rst"})
+_PYTHON = frozenset({".py", ".pyw"})
 _READ = _SEARCHED | {".txt", ".pyw"}
 _SKIPPED = frozenset(
     """
@@ -188,44 +190,49 @@ def _read_ignore(path: str, folder: str) -> tuple[_Ignore, ...]:
 # -- reading -----------------------------------------------------------------------------------
 
 
-def read_source(
-    path: str, stdin_filename: str | None = None, unwritten: Unwritten = NOTHING_UNWRITTEN
-) -> Source:
-    """Read a file, `-` for standard input, or what is to be written to it; raises Unreadable.
+def read_data(path: str, unwritten: Unwritten = NOTHING_UNWRITTEN) -> bytes:
+    """The bytes of a file, of standard input (`-`), or of what is to be written; raises Unreadable.
 
-    Standard input is a Python file, or of the kind that `stdin_filename` tells.
+    What is to be written to a file is found by whatever path the file is reached.
     """
-    data = unwritten_bytes(path, unwritten)
-    if path != STDIN:
-        return make_source(path, read_bytes(path) if data is None else data)
-    data = sys.stdin.buffer.read() if data is None else data
-    if stdin_filename is None:
-        return Source.of_bytes(shown_path(path), data)
-    return make_source(shown_path(path, stdin_filename), data)
+    if unwritten:
+        data = unwritten.get(path if path == STDIN else os.path.realpath(path))
+        if data is not None:
+            return data
+    return sys.stdin.buffer.read() if path == STDIN else read_bytes(path)
 
 
-def unwritten_bytes(path: str, unwritten: Unwritten) -> bytes | None:
-    """What is to be written to a file, by whatever path it is reached."""
-    if not unwritten:
-        return None
-    return unwritten.get(path if path == STDIN else os.path.realpath(path))
+def read_source(path: str) -> Source:
+    """A file, read whole; raises Unreadable."""
+    return make_source(path, read_bytes(path))
 
 
 def shown_path(path: str, stdin_filename: str | None = None) -> str:
     """What a path is called in what is told of it."""
     if path != STDIN:
         return path
-    return "<stdin>" if stdin_filename is None else os.path.normpath(stdin_filename)
+    return _STDIN_SHOWN if stdin_filename is None else os.path.normpath(stdin_filename)
 
 
 def make_source(path: str, data: bytes) -> Source:
-    """The source that a file's bytes are, by the kind that its name tells; raises Unreadable."""
+    """The source that a file's bytes are, by the kind that its name tells; raises Unreadable.
+
+    Standard input that no name was given for is Python.
+    """
+    if path == _STDIN_SHOWN:
+        return Source.of_bytes(path, data)
     return _maker(path, data)(path, data)
+
+
+def is_document(path: str) -> bool:
+    """Whether a file is a notebook, Markdown, reST or plain text, by its name."""
+    suffix = Path(path).suffix.lower()
+    return suffix == ".ipynb" or suffix in _READ - _PYTHON
 
 
 def _maker(path: str, data: bytes) -> Callable[[str, bytes], Source]:
     suffix = Path(path).suffix.lower()
-    if suffix in (".py", ".pyw"):
+    if suffix in _PYTHON:
         return Source.of_bytes
     if suffix == ".ipynb":
         from trainlint.lint.notebooks import read_notebook

@@ -104,7 +104,7 @@ def is_private(script: Script, made: Event) -> bool:
         returns = trace.root not in own
         if any(_lets_out(script, e, trace, value, returns) for e in trace.events):
             return False
-    return bool(made.functions) or not is_imported(script.source.path)
+    return bool(made.functions) or not is_imported(script)
 
 
 def _called_here(script: Script) -> set[cst.CSTNode]:
@@ -112,7 +112,7 @@ def _called_here(script: Script) -> set[cst.CSTNode]:
 
     They were followed for themselves too, with arguments of which nothing is known.
     """
-    if is_imported(script.source.path):
+    if is_imported(script):
         return set()
     called: set[cst.CSTNode] = set()
     for trace in script.traces:
@@ -145,7 +145,7 @@ def _keeps_to_itself(script: Script, event: Event) -> bool:
     if any(root == "?" or not known.is_inert(root) for root in owner.cls.roots()):
         return False
     names = {cls.name for cls in classes}
-    return not is_mentioned_elsewhere(script.source.path, names, event.callee)
+    return not is_mentioned_elsewhere(script, names, event.callee)
 
 
 _STEPPING = ("step", "schedule", "method", "opaque", "bare")

@@ -7,38 +7,32 @@ file that several scripts import is parsed once.
 from __future__ import annotations
 
 import os
-import re
 from collections import OrderedDict
 from collections.abc import Iterator
 
 import libcst as cst
 
-from trainlint.lint.files import NOTHING_UNWRITTEN, Unwritten, read_source, unwritten_bytes
-from trainlint.lint.lower.known import is_library
+from trainlint.lint.files import NOTHING_UNWRITTEN, Unwritten, make_source, read_data
+from trainlint.lint.imports import find_module, imported
 from trainlint.lint.model import Script
 from trainlint.lint.parse import parse
 from trainlint.lint.problem import Unreadable
 from trainlint.lint.source import Source
+from trainlint.lint.witness import Witness
 
 # Parsed files that are kept: the memory that they take must not grow with the project.
 _KEPT = 48
-# Characters; a longer file holds data or generated code.
+# Bytes; a longer file holds data or generated code.
 _LONGEST = 400_000
 # Files that are searched for what a rule needs.
 _REACHED = 60
 
 
-_IMPORT = re.compile(
-    rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\r\n#]*)"
-    rb"|import[ \t]+([\w., \t]+))",
-    re.MULTILINE,
-)
-
-
 class Project:
-    """Finds and reads the modules that scripts import."""
+    """Finds and reads the modules that scripts import; `witness` notes which."""
 
     def __init__(self, unwritten: Unwritten = NOTHING_UNWRITTEN) -> None:
+        self.witness = Witness()
         self._unwritten = unwritten
         self._scripts: OrderedDict[str, Script | None] = OrderedDict()
         self._found: dict[tuple[str, str], str | None] = {}
@@ -53,7 +47,8 @@ class Project:
         """
         key = (name, os.path.dirname(importer))
         if key not in self._found:
-            self._found[key] = _find(name, key[1])
+            self._found[key] = find_module(name, key[1])
+        self.witness.looked_up(importer, name, self._found[key])
         return self._found[key]
 
     def script(self, path: str) -> Script | None:
@@ -103,76 +98,27 @@ class Project:
 
     def _imports_of(self, path: str, data: bytes) -> tuple[str, ...]:
         if path not in self._imports:
-            found = (self.find(name, path) for name in _imported(data))
+            found = (self.find(name, path) for name in imported(data))
             self._imports[path] = tuple(dict.fromkeys(one for one in found if one is not None))
         return self._imports[path]
 
     def _bytes(self, path: str) -> bytes:
         if path not in self._data:
-            unwritten = unwritten_bytes(path, self._unwritten)
-            if unwritten is not None:
-                return self._data.setdefault(path, unwritten)
             try:
-                with open(path, "rb") as file:
-                    self._data[path] = file.read(_LONGEST)
-            except OSError:
-                self._data[path] = b""
+                data = read_data(path, self._unwritten)
+            except Unreadable:
+                data = b""
+            self.witness.read(path, data)
+            self._data[path] = data[:_LONGEST]
         return self._data[path]
 
     def _read(self, path: str) -> Script | None:
         try:
-            source = read_source(path, unwritten=self._unwritten)
-            if len(source.code) > _LONGEST:
+            data = read_data(path, self._unwritten)
+            self.witness.read(path, data)
+            if len(data) > _LONGEST:
                 return None
+            source = make_source(path, data)
             return Script(source, parse(source), self)
         except Unreadable:
             return None
-
-
-def _imported(data: bytes) -> Iterator[str]:
-    """The modules that a file's import statements may mean."""
-    for package, names, plain in _IMPORT.findall(data):
-        if plain:
-            yield from (part.split(b" as ")[0].strip().decode() for part in plain.split(b","))
-            continue
-        yield package.decode()
-        for part in names.strip(b"()").split(b","):
-            name = part.split(b" as ")[0].strip().decode(errors="replace")
-            if name.isidentifier():
-                dot = "" if package.endswith(b".") else "."
-                yield f"{package.decode()}{dot}{name}"
-
-
-def _find(name: str, folder: str) -> str | None:
-    level = len(name) - len(name.lstrip("."))
-    rest = name[level:]
-    if level:
-        for _ in range(level - 1):
-            folder = os.path.join(folder, os.pardir)
-        return _file_of(os.path.normpath(folder), rest)
-    if is_library(rest):
-        return None
-    for root in dict.fromkeys((folder, _outside_packages(folder))):
-        path = _file_of(root, rest)
-        if path is not None:
-            return path
-    return None
-
-
-def _file_of(root: str, name: str) -> str | None:
-    """`a/b.py` or `a/b/__init__.py` of `a.b`, spelled from the root as the root is."""
-    base = os.path.normpath(os.path.join(root, *filter(None, name.split("."))))
-    for path in (f"{base}.py", os.path.join(base, "__init__.py")):
-        if os.path.isfile(path):
-            return path
-    return None
-
-
-def _outside_packages(folder: str) -> str:
-    """The nearest folder upward that is no package itself."""
-    while os.path.isfile(os.path.join(folder, "__init__.py")):
-        above = os.path.normpath(os.path.join(folder, os.pardir))
-        if os.path.realpath(above) == os.path.realpath(folder):
-            break
-        folder = above
-    return folder

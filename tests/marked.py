@@ -7,7 +7,8 @@ import textwrap
 from pathlib import Path
 
 from trainlint.finding import Finding
-from trainlint.lint.engine import check_paths, check_source
+from trainlint.lint.asking import check_source
+from trainlint.lint.engine import check_paths
 from trainlint.lint.source import Source
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.selection import Selection

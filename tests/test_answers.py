@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command import FIXTURES, trainlint
 
-from trainlint.lint import engine
+from trainlint.lint import asking, engine
 from trainlint.lint.lower import interpret
 from trainlint.lint.model import Script
 from trainlint.lint.rule import found
@@ -96,10 +96,11 @@ def _entries() -> list[Entry]:
 
 
 def _check(monkeypatch: pytest.MonkeyPatch, folder: Path) -> engine.Checked:
-    monkeypatch.setattr(engine, "load", lambda package: _entries())
+    monkeypatch.setattr(asking, "load", lambda package: _entries())
     path = folder / "x.py"
     path.write_text("import torch\n")
-    return engine.check_paths([str(path)], Selection(("TRN",)))
+    means = engine.Means(rules=_entries())
+    return engine.check_paths([str(path)], Selection(("TRN",)), means=means)
 
 
 def test_a_rule_that_breaks_is_named_and_the_others_answer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from marked import expected
 
-from trainlint.lint.engine import check_source
+from trainlint.lint.asking import check_source
 from trainlint.lint.source import Source
 from trainlint.manual import Example
 from trainlint.registry import DETECTORS, RULES, Entry, load

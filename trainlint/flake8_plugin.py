@@ -64,7 +64,8 @@ class Checker:
             yield error.line or 1, (error.column or 1) - 1, text, type(self)
 
     def _findings(self) -> list[Finding]:
-        from trainlint.lint.engine import check_source, with_deep_stack
+        from trainlint.lint.asking import check_source
+        from trainlint.lint.deep import with_deep_stack
         from trainlint.lint.source import Source
         from trainlint.suppress import suppress
 

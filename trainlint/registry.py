@@ -38,15 +38,21 @@ AREAS = {
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One registered rule or detector."""
+class Listed:
+    """What a command must know of a rule or detector to choose it, its file not imported."""
 
     code: str
     name: str
     severity: Severity
+    default: bool
+
+
+@dataclass(frozen=True)
+class Entry(Listed):
+    """One registered rule or detector."""
+
     manual: Manual
     function: Callable[..., Iterable[Any]]
-    default: bool
     confirms: tuple[str, ...] = ()
     # Bytes one of which a source must hold for the rule to have anything to say; empty: any.
     needs: tuple[bytes, ...] = ()
@@ -86,7 +92,7 @@ def make_entry(
     manual = parse_manual(function.__doc__, f"{code} ({name})")
     if default is None:
         default = severity is not Severity.INFO and confidence is Confidence.HIGH
-    return Entry(code, name, severity, manual, function, default, confirms, needs, confidence)
+    return Entry(code, name, severity, default, manual, function, confirms, needs, confidence)
 
 
 def load(package: str) -> list[Entry]:

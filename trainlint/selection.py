@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from trainlint.registry import Entry
+from trainlint.registry import Listed
 
 
 class UnknownCodeError(ValueError):
@@ -18,7 +18,7 @@ def _matches(selector: str, code: str) -> bool:
     return selector == "ALL" or code.startswith(selector)
 
 
-def check_selectors(selectors: Iterable[str], entries: Sequence[Entry]) -> None:
+def check_selectors(selectors: Iterable[str], entries: Sequence[Listed]) -> None:
     """Raise UnknownCodeError, with the nearest known code, for a selector that matches nothing."""
     codes = [entry.code for entry in entries]
     for selector in selectors:
@@ -52,7 +52,7 @@ class Selection:
     extend: tuple[str, ...] = ()
 
     def __contains__(self, entry: object) -> bool:
-        if not isinstance(entry, Entry):
+        if not isinstance(entry, Listed):
             return False
         chosen = _longest(self.select, entry.code)
         if not self.select:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from trainlint.directives import UNUSED, Directive, names
 from trainlint.finding import Edit, Finding, Fix, Location, Severity
 from trainlint.lint.source import Source
-from trainlint.registry import Entry
+from trainlint.registry import Listed
 from trainlint.selection import nearest
 from trainlint.suppress import Excuses, unexcused
 
@@ -32,7 +32,7 @@ def with_unused(
     findings: Sequence[Finding],
     sources: Mapping[str, Source],
     annotated: Iterable[Source],
-    entries: Sequence[Entry],
+    entries: Sequence[Listed],
     asks: Callable[[str, str], bool],
 ) -> list[Finding]:
     """The findings that no comment excuses, and one for each comment that excuses none.
@@ -53,7 +53,7 @@ class _Judge:
     """Tells which of a file's suppressions are not needed."""
 
     def __init__(
-        self, excuses: Excuses, entries: Sequence[Entry], asked: Callable[[str], bool]
+        self, excuses: Excuses, entries: Sequence[Listed], asked: Callable[[str], bool]
     ) -> None:
         self._source = excuses.source
         self._directives = excuses.directives
@@ -76,7 +76,7 @@ class _Judge:
             return self._was_asked(code)
         return one.kind != "noqa" and not _OTHERS.match(code)
 
-    def _meant(self, code: str) -> list[Entry]:
+    def _meant(self, code: str) -> list[Listed]:
         return [entry for entry in self._entries if names(code, entry.code, entry.name)]
 
     def _was_asked(self, code: str | None) -> bool:

@@ -176,7 +176,7 @@ def _is_set_only_there(script: Script, event: Event, condition: Condition, best:
         return False
     if attribute:
         names = {cls.name for cls in script.classes}
-        return not may_be_set_elsewhere(script.source.path, names, best.name.rpartition(".")[2])
+        return not may_be_set_elsewhere(script, names, best.name.rpartition(".")[2])
     return not any(best.name in scope.outer for scope in script.names.scopes)
 
 

@@ -71,7 +71,7 @@ def layer_never_used(script: Script) -> Iterator[Finding]:
             name = event.callee
             if any(one[name] for one in (named, *bases)):
                 continue
-            if not is_mentioned_elsewhere(script.source.path, {cls.name}, name):
+            if not is_mentioned_elsewhere(script, {cls.name}, name):
                 yield _finding(cls, event)
 
 

@@ -94,4 +94,4 @@ def _gives_parameters(node: cst.BaseExpression) -> bool:
 def _may_be_used(script: Script, name: str) -> bool:
     """Whether another file, a string or a reader may use the name."""
     texts = (string_of(node) for node in every(script.module, cst.SimpleString))
-    return name in texts or is_imported(script.source.path) or has_gaps(script)
+    return name in texts or is_imported(script) or has_gaps(script)

@@ -64,7 +64,7 @@ def scheduler_before_optimizer(script: Script) -> Iterator[Finding]:
         if tick.event.args or tick.scheduler.qualname.endswith(_CUSTOM):
             continue
         later = _update_after(tick)
-        if later is not None and not asks_for_old_torch(script.source.path, script.source.code):
+        if later is not None and not asks_for_old_torch(script):
             yield _finding(tick, later)
 
 

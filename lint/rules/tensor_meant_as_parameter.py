@@ -111,7 +111,7 @@ def _only_forward_uses(script: Script, cls: Class, event: Event) -> bool:
         return False
     if _REACHES.search(_without_requires_grad(script, cls)) or _is_first_state(script, event):
         return False
-    return not is_mentioned_elsewhere(script.source.path, {cls.name}, name)
+    return not is_mentioned_elsewhere(script, {cls.name}, name)
 
 
 def _computed_with(cls: Class) -> Iterator[cst.CSTNode]:

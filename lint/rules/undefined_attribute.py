@@ -81,7 +81,7 @@ def _of_class(script: Script, cls: Class, somewhere: set[str]) -> Iterator[Findi
             first.setdefault(name, []).append(node)
     names = {one.name for one in family if cls in one.mro()}
     for name, nodes in first.items():
-        if may_be_set_elsewhere(script.source.path, names, name):
+        if may_be_set_elsewhere(script, names, name):
             continue
         yield _finding(script, cls, name, nodes, bound | somewhere)
 

@@ -74,7 +74,7 @@ def unread_option(script: Script) -> Iterator[Finding]:
     if not unread or len(unread) == len(declared):
         return  # none is read here: these are options of other code
     whole = Whole(script)
-    if not whole.parsed or whole.open or is_imported(script.source.path):
+    if not whole.parsed or whole.open or is_imported(script):
         return
     for option in unread:
         if option.dest not in whole.read:

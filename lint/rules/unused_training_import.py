@@ -115,7 +115,7 @@ def unused_training_import(script: Script) -> Iterator[Finding]:
     if os.path.basename(script.source.path) == "__init__.py" or script.names.dynamic:
         return
     candidates = list(_unused(script))
-    if not candidates or has_gaps(script) or is_imported(script.source.path):
+    if not candidates or has_gaps(script) or is_imported(script):
         return
     if not script.whole or not any(event.loops for event in script.events("backward")):
         return

@@ -7,7 +7,7 @@ import pytest
 from marked import assert_marked
 
 from trainlint.finding import Finding
-from trainlint.lint.engine import check_source
+from trainlint.lint.asking import check_source
 from trainlint.lint.notebooks import read_notebook
 from trainlint.selection import Selection
 

@@ -15,7 +15,7 @@ from trainlint.finding import Finding
 from trainlint.lint.engine import Checked
 from trainlint.lint.patterns import Patterns
 from trainlint.lint.torch_api import OLDEST_TARGET
-from trainlint.registry import Entry, load_all
+from trainlint.registry import Listed, load_all
 from trainlint.selection import Scope, Selection, UnknownCodeError, check_selectors
 from trainlint.unused import with_unused
 
@@ -59,7 +59,7 @@ class Settings:
     start: str
     asked: Asked
     configs: Configs
-    entries: tuple[Entry, ...]
+    entries: tuple[Listed, ...]
 
     @cached_property
     def config(self) -> Config:
@@ -142,7 +142,7 @@ class Settings:
         return finding if severity is None else replace(finding, severity=severity)
 
     @cached_property
-    def _by_code(self) -> dict[str, Entry]:
+    def _by_code(self) -> dict[str, Listed]:
         return {entry.code: entry for entry in self.entries}
 
 

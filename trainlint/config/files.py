@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trainlint.config.model import Config
 from trainlint.config.read import OWN, PYPROJECT, config_of, read_toml, table_in
-from trainlint.registry import Entry
+from trainlint.registry import Listed
 
 NAMES = (*OWN, PYPROJECT)
 
@@ -25,7 +25,7 @@ class Configs:
     stands for no configuration at all.
     """
 
-    def __init__(self, given: str | None, entries: Sequence[Entry]) -> None:
+    def __init__(self, given: str | None, entries: Sequence[Listed]) -> None:
         self._entries = entries
         self._given = _given(given, entries) if given is not None else None
         self._found: dict[str, Config] = {}
@@ -60,7 +60,7 @@ class Configs:
         return self._of_folder(parent)
 
 
-def _given(path: str, entries: Sequence[Entry]) -> Config:
+def _given(path: str, entries: Sequence[Listed]) -> Config:
     if not path:
         return Config()
     table = table_in(Path(path), read_toml(Path(path)))

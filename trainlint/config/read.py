@@ -15,7 +15,7 @@ from trainlint.config.model import Config, ConfigError, Number
 from trainlint.finding import Severity
 from trainlint.lint.patterns import Patterns
 from trainlint.lint.torch_api import API
-from trainlint.registry import Entry
+from trainlint.registry import Listed
 from trainlint.selection import UnknownCodeError, check_selectors
 
 if sys.version_info >= (3, 11):
@@ -53,7 +53,7 @@ def table_in(path: Path, data: dict[str, Any]) -> object | None:
     return tool.get("trainlint") if isinstance(tool, dict) else None
 
 
-def config_of(path: Path, table: object, entries: Sequence[Entry], folder: str) -> Config:
+def config_of(path: Path, table: object, entries: Sequence[Listed], folder: str) -> Config:
     """The configuration that a table of a file describes; raises ConfigError."""
     return _Reader(path, entries).config(table, folder)
 
@@ -61,7 +61,7 @@ def config_of(path: Path, table: object, entries: Sequence[Entry], folder: str) 
 @dataclass(frozen=True)
 class _Reader:
     path: Path
-    entries: Sequence[Entry]
+    entries: Sequence[Listed]
 
     def config(self, table: object, folder: str) -> Config:
         if not isinstance(table, dict):

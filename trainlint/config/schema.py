@@ -8,12 +8,12 @@ from typing import Any
 from trainlint.config.keys import KEYS, Key, Kind, Threshold, thresholds
 from trainlint.finding import Severity
 from trainlint.lint.torch_api import API
-from trainlint.registry import Entry
+from trainlint.registry import Listed
 
 Schema = dict[str, Any]
 
 
-def schema(entries: Sequence[Entry]) -> Schema:
+def schema(entries: Sequence[Listed]) -> Schema:
     """The schema of the table `[tool.trainlint]`, and so of a whole trainlint.toml (draft 7)."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -26,7 +26,7 @@ def schema(entries: Sequence[Entry]) -> Schema:
     }
 
 
-def selectors(entries: Sequence[Entry]) -> list[str]:
+def selectors(entries: Sequence[Listed]) -> list[str]:
     """Every code, and every start of one."""
     starts = {entry.code[:end] for entry in entries for end in range(1, len(entry.code) + 1)}
     return ["ALL", *sorted(starts)]
