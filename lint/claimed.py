@@ -6,7 +6,6 @@ it: here, and in each file of the project that is imported.
 
 from __future__ import annotations
 
-import io
 import re
 import tokenize
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from trainlint.lint.lower.values import Value
 from trainlint.lint.model import Claim, Event, Script
 from trainlint.lint.neighbours import is_imported
 from trainlint.lint.rule import found
+from trainlint.lint.tokens import NO_TOKENS, tokens
 from trainlint.lint.training import Update, held_by, texts_of, updates
 
 WHERE = {
@@ -167,7 +167,7 @@ def words_of(code: str, *, strings: bool = True) -> str | None:
     lines: list[list[str]] = [[]]
     before = tokenize.NEWLINE
     try:
-        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        for token in tokens(code):
             if token.type == tokenize.NEWLINE:
                 lines.append([])
             elif token.type not in _LAYOUT and not (
@@ -175,7 +175,7 @@ def words_of(code: str, *, strings: bool = True) -> str | None:
             ):
                 lines[-1].append(token.string)
             before = token.type
-    except (tokenize.TokenError, SyntaxError, IndentationError):
+    except NO_TOKENS:
         return None
     return "\n".join(" ".join(line) for line in lines if not _imports(line))
 

@@ -116,6 +116,8 @@ def main() -> None:
 @click.option("--unsafe-fixes/--no-unsafe-fixes",
               help="Count fixes that may change what the code does as fixes too.")  # fmt: skip
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
+@click.option("--add-ignore", is_flag=True,
+              help="Write a suppression for each finding, in place.")  # fmt: skip
 @click.option("--stdin-filename", metavar="FILE",
               help="The file that standard input stands for.")  # fmt: skip
 @click.option("--statistics", is_flag=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from functools import cached_property
 
 from trainlint.finding import Finding
 from trainlint.lint.source import Source
+from trainlint.lint.tokens import NO_TOKENS, tokens
 from trainlint.statements import blocks_of
 
 _WORDS = r"trainlint:\s*(?P<kind>ignore-file|ignore|disable|enable)\b(?:\[(?P<codes>[^\]\r\n]*)\])?"
@@ -94,7 +94,7 @@ class _Code:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._tokens = _tokens(source.code)
+        self._tokens = tokens_of(source)
         self._read = [one for token in self._tokens for one in _in_comment(token)]
 
     def directives(self) -> Iterator[Directive]:
@@ -158,11 +158,12 @@ class _Code:
         return found
 
 
-def _tokens(code: str) -> list[tokenize.TokenInfo]:
-    tokens: list[tokenize.TokenInfo] = []
-    with contextlib.suppress(tokenize.TokenError, SyntaxError):  # what comes before it counts
-        tokens.extend(tokenize.generate_tokens(io.StringIO(code).readline))
-    return tokens
+def tokens_of(source: Source) -> list[tokenize.TokenInfo]:
+    """The tokens of a source's code, up to the place where it is no Python."""
+    found: list[tokenize.TokenInfo] = []
+    with contextlib.suppress(*NO_TOKENS):
+        found.extend(tokens(source.code))
+    return found
 
 
 def _in_comment(token: tokenize.TokenInfo) -> Iterator[_Read]:

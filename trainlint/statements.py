@@ -28,13 +28,13 @@ def spans(path: str) -> dict[int, Span]:
         return {}
 
 
-def spans_of(code: str) -> dict[int, Span]:
-    """The same for code at hand."""
+def spans_of(code: str, *, texts: bool = False) -> dict[int, Span]:
+    """The same for code at hand; with `texts`, docstrings count as statements too."""
     tree = _parsed(code)
     if tree is None:
         return {}
     found: dict[int, Span] = {}
-    for first, last in _statements(tree):
+    for first, last in _statements(tree, texts):
         found.update((line, (first, last)) for line in range(first, last + 1))
     return found
 
@@ -60,9 +60,9 @@ def _parsed(code: str) -> ast.Module | None:
         return None
 
 
-def _statements(tree: ast.AST) -> Iterator[Span]:
+def _statements(tree: ast.AST, texts: bool) -> Iterator[Span]:
     for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt) or _is_text(node):
+        if not isinstance(node, ast.stmt) or (_is_text(node) and not texts):
             continue
         first, last = node.lineno, node.end_lineno or node.lineno
         body = getattr(node, "body", None)

@@ -1,7 +1,8 @@
 """Suppressions: comments that excuse a line, a block or a file from some codes, or from all.
 
 `# trainlint: ignore[TRN101, undefined-name]`, `# trainlint: ignore`, `# noqa: TRN101` and `# noqa`
-excuse the statement that they end or begin; `# trainlint: ignore-file[…]` the whole file.
+excuse the statement, or the docstring, that they end or begin; `# trainlint: ignore-file[…]` the
+whole file.
 `# trainlint: disable[…]` excuses a block: at the end of its first line (`def`, `for`, `with`, …)
 that block, on a line of its own all that follows in the block around it, up to
 `# trainlint: enable[…]`. In a document's prose, `<!-- trainlint: ignore[TRN201] -->` excuses its
@@ -47,7 +48,7 @@ class Excuses:
         """Whether a finding is excused; each suppression that does so counts as used."""
         if not self.directives:
             return False
-        lines = self._lines(finding)
+        lines = set(self.lines_of(finding))
         said = [one.excuses(finding, lines) for one in self.directives]  # each is to remember it
         return any(said)
 
@@ -56,19 +57,19 @@ class Excuses:
         """The suppressions, read when they are first asked for."""
         return read_directives(self.source) if _SCREEN.search(self.source.data) else []
 
-    def _lines(self, finding: Finding) -> set[Line]:
-        """The lines on which a comment can mean a finding."""
+    def lines_of(self, finding: Finding) -> list[Line]:
+        """The lines on which a comment can mean a finding: its own, then its statement's."""
         at = finding.location
-        lines = {at.line, max(at.line, at.end_line)}
+        lines = [at.line, max(at.line, at.end_line)]
         for line in list(lines):
-            lines.update(self._statements.get((at.cell, line), ()))
-        return {(at.cell, line) for line in lines}
+            lines += reversed(self._statements.get((at.cell, line), ()))
+        return [(at.cell, line) for line in dict.fromkeys(lines)]
 
     @cached_property
     def _statements(self) -> dict[Line, tuple[int, int]]:
         """First and last line of the statement that each line belongs to, in the original."""
         found = {}
-        for line, span in spans_of(self.source.code).items():
+        for line, span in spans_of(self.source.code, texts=True).items():
             first, last = (self.source.location(one, 0, one, 0) for one in span)
             at = self.source.location(line, 0, line, 0)
             found[at.cell, at.line] = (first.line, last.line)

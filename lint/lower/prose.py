@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from trainlint.lint.tokens import NO_TOKENS, tokens
 
 # Anywhere in the sentence, these make it something other than a statement of fact.
 HEDGES = re.compile(
@@ -49,11 +50,11 @@ class Comment:
 def comments(code: str) -> Iterator[Comment]:
     """The comments of a code, in order."""
     try:
-        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        for token in tokens(code):
             if token.type == tokenize.COMMENT:
                 line, column = token.start
                 yield Comment(line, column, token.string, not token.line[:column].strip())
-    except (tokenize.TokenError, SyntaxError, IndentationError):
+    except NO_TOKENS:
         return
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainlint.commands.fix import FixOptions, look_and_fix, render_diff
+from trainlint.commands.ignoring import ignored_line
 from trainlint.commands.narrowing import Narrowing, narrowing, save_baseline
 from trainlint.commands.settings import Settings, SettingsError, load_settings
 from trainlint.finding import Finding
@@ -41,11 +42,14 @@ def check_command(
     fix: bool = False,
     unsafe_fixes: bool = False,
     diff: bool = False,
+    add_ignore: bool = False,
     **more: Any,
 ) -> int:
     """Check, report, and say how it ended as an exit code; `more` are further settings."""
     if statistics:
         _refuse_statistics_as(output_format)
+    if fix and add_ignore:
+        raise SettingsError("error: --fix mends what --add-ignore excuses: ask for one of the two")
     prepare(output_file, paths)
     start = stdin_filename if stdin_filename and paths[0] == STDIN else paths[0]
     settings = load_settings(start, config, select, ignore, exclude, **more)
@@ -57,20 +61,24 @@ def check_command(
         )
     narrow = narrowing(paths, settings, baseline, since)
     if write_baseline is not None:
-        _refuse_beside_baseline({"--fix": fix, "--diff": diff, "--since": since is not None})
+        asked_too = {"--fix": fix, "--diff": diff, "--since": since is not None}
+        _refuse_beside_baseline({**asked_too, "--add-ignore": add_ignore})
         return _save_baseline(write_baseline, paths, _Looker(settings, stdin_filename, None))
     look = _Looker(settings, stdin_filename, narrow)
-    fixes = FixOptions(fix, unsafe_fixes, diff)
+    fixes = FixOptions(fix, unsafe_fixes, diff, add_ignore)
     outcome = look_and_fix(paths, look, fixes, shown_path(STDIN, stdin_filename))
     narrow.tell_stale(look.found, outcome.checked)
     report = outcome.report(unsafe_fixes)
     color = wants_color(output_file)
     if diff:
-        rendered = render_diff(outcome, unsafe_fixes)
+        rendered = render_diff(outcome, fixes)
     elif statistics:
         rendered = _statistics(report, output_format)
     else:
         rendered = _rendered(report, output_format, color=color)
+    if add_ignore and not diff and outcome.fixing is not None:
+        last = ignored_line(outcome.fixing, outcome.findings, diff=False)
+        rendered = replace(rendered, last=last, last_beside=not rendered.human)
     publish(rendered, report.problems, output_file, color=color, piped=outcome.piped)
     return exit_code(outcome.would_change if diff else bool(report.findings), bool(report.problems))
 

@@ -6,8 +6,9 @@ import difflib
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from trainlint.commands.ignoring import Ignoring, ignored_line
 from trainlint.finding import Finding, is_fixable
 from trainlint.fixing import Fixing, Look, fix_all
 from trainlint.lint.engine import Checked
@@ -24,6 +25,12 @@ class FixOptions:
     fix: bool = False
     unsafe: bool = False
     diff: bool = False
+    add_ignore: bool = False  # write suppressions in the place of fixes
+
+    @property
+    def any(self) -> bool:
+        """Whether files are to be changed, or shown as they would be."""
+        return self.fix or self.diff or self.add_ignore
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,14 @@ def look_and_fix(paths: Sequence[str], look: Look, asked: FixOptions, stdin_name
 
     `stdin_name` is what standard input is called in findings.
     """
-    if not (asked.fix or asked.diff):
+    if not asked.any:
         return Outcome(*look(paths, NOTHING_UNWRITTEN))
+    if asked.add_ignore:
+        ignoring = Ignoring(look)
+        outcome = look_and_fix(
+            paths, ignoring, replace(asked, fix=True, add_ignore=False), stdin_name
+        )
+        return replace(outcome, findings=ignoring.restored(outcome.findings))
     stdin = {STDIN: sys.stdin.buffer.read()} if STDIN in paths else {}
     fixing, checked, findings = fix_all(paths, look, asked.unsafe, stdin, stdin_name)
     piped = fixing.unwritten.get(STDIN, stdin.get(STDIN))
@@ -66,7 +79,7 @@ def look_and_fix(paths: Sequence[str], look: Look, asked: FixOptions, stdin_name
     return Outcome(checked, findings, fixing, None if asked.diff else piped)
 
 
-def render_diff(outcome: Outcome, unsafe: bool) -> Rendered:
+def render_diff(outcome: Outcome, asked: FixOptions) -> Rendered:
     """What would be changed, for people and for `patch`."""
     assert outcome.fixing is not None
     body = ""
@@ -74,7 +87,10 @@ def render_diff(outcome: Outcome, unsafe: bool) -> Rendered:
         source = outcome.fixing.before[real]
         before, after = (one.decode(source.encoding) for one in (source.data, data))
         body += "".join(_diff(source.path, before, after))
-    last = _would_fix(outcome.report(unsafe)) + "\n"
+    if asked.add_ignore:
+        last = ignored_line(outcome.fixing, outcome.findings, diff=True)
+    else:
+        last = _would_fix(outcome.report(asked.unsafe)) + "\n"
     return Rendered(body, last, human=True, last_beside=True)
 
 
