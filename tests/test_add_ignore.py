@@ -186,7 +186,7 @@ def indented(text: str, before: str) -> str:
 
 def test_what_no_comment_can_excuse_is_told(tmp_path: Path) -> None:
     notebook = json.dumps(_notebook(["import torch\nprint(a)"]))
-    twice = notebook.replace('"source"', '"source": "", "source"')  # nothing says which counts
+    twice = notebook.replace('"source"', '"source": "x", "source"')  # nothing says which counts
     (tmp_path / "a.ipynb").write_text(twice)
     done = trainlint("check", "a.ipynb", *NAMES, "--add-ignore", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
