@@ -5,20 +5,25 @@ Nothing here needs a tree, so that what is known already costs no import of a pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trainlint.finding import Finding
+from trainlint.lint.limit import TIME_LIMIT
 from trainlint.lint.problem import Problem
 
 
 @dataclass(frozen=True)
 class Question:
-    """One file, as it is told and what it holds; the rules to ask, and the oldest torch."""
+    """One file, as it is told and what it holds; the rules to ask, and the oldest torch.
+
+    `time_limit` is in seconds of processor time; what comes of a question does not rest on it.
+    """
 
     path: str
     data: bytes
     codes: tuple[str, ...]
     target_torch: str
+    time_limit: float = field(default=TIME_LIMIT, compare=False)
 
 
 @dataclass(frozen=True)

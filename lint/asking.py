@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from trainlint.directives import UNUSED
 from trainlint.finding import Finding
 from trainlint.lint.answer import Answer, Question
+from trainlint.lint.deep import with_deep_stack
 from trainlint.lint.files import make_source
+from trainlint.lint.limit import Limiter
 from trainlint.lint.model import ModelError, Script
 from trainlint.lint.parse import parse
-from trainlint.lint.problem import Problem, Unreadable
+from trainlint.lint.problem import Problem, Unreadable, out_of_time
 from trainlint.lint.project import Project
 from trainlint.lint.rule import apply_rule
 from trainlint.lint.source import Source
@@ -22,6 +24,26 @@ from trainlint.unused import is_annotated, with_unused
 
 # A source without this has no training in it, whatever its framework.
 _TRAINING = b"torch"
+
+
+def ask_each(questions: Iterable[Question], project: Project) -> list[Answer]:
+    """What the rules say of files, each within its time."""
+    limiter = Limiter()
+
+    def ask_one(question: Question) -> Answer:
+        return limiter.run(
+            question.time_limit,
+            functools.partial(ask, question, project),
+            functools.partial(_out_of_time, question, project),
+        )
+
+    return with_deep_stack(lambda: [ask_one(one) for one in questions], limiter.watch)
+
+
+def _out_of_time(question: Question, project: Project) -> Answer:
+    project.forget()  # what was being read when it was left off is not to be read on
+    problem = Problem.of(question.path, out_of_time(question.time_limit))
+    return Answer(problems=(problem,), lasting=False)
 
 
 def ask(question: Question, project: Project) -> Answer:

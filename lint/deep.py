@@ -15,8 +15,15 @@ _STACK = 512 * 1024 * 1024
 _RECURSION = 20_000
 
 
-def with_deep_stack(function: Callable[[], T]) -> T:
-    """Run in a thread whose stack fits deeply nested code."""
+def _never() -> None:
+    return None
+
+
+def with_deep_stack(function: Callable[[], T], watch: Callable[[], float | None] = _never) -> T:
+    """Run in a thread whose stack fits deeply nested code.
+
+    Meanwhile `watch` is called, each time after as many seconds as it said the last time.
+    """
     result: list[T] = []
     raised: list[BaseException] = []
 
@@ -31,7 +38,8 @@ def with_deep_stack(function: Callable[[], T]) -> T:
     try:
         thread = threading.Thread(target=target, daemon=True)
         thread.start()
-        thread.join()
+        while thread.is_alive():
+            thread.join(watch())
     finally:
         threading.stack_size(size)
         sys.setrecursionlimit(limit)

@@ -21,7 +21,8 @@ from trainlint.lint.files import (
     read_data,
     shown_path,
 )
-from trainlint.lint.problem import Problem, Unreadable
+from trainlint.lint.limit import Limiter
+from trainlint.lint.problem import Problem, Unreadable, out_of_time
 from trainlint.lint.source import Source
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.lint.witness import Seen
@@ -104,7 +105,7 @@ def check_paths(
     """
     everywhere = Scope(selection, target_torch)
     check = _Check(paths, everywhere, exclude, stdin_filename, scopes, unwritten, means)
-    with_deep_stack(check.read)
+    with_deep_stack(check.read, check.limiter.watch)
     check.answer()
     return with_deep_stack(check.told)
 
@@ -125,6 +126,7 @@ class _Check:
         self._paths, self._exclude, self._scopes = paths, exclude, scopes
         self._everywhere, self._stdin_filename = everywhere, stdin_filename
         self._unwritten, self._means = unwritten, means
+        self.limiter = Limiter()  # of reading
         self._checked = Checked()
         self._named = {os.path.normpath(path) for path in paths}
         self._problems: list[tuple[int, Problem]] = []  # with the number of the file
@@ -157,14 +159,28 @@ class _Check:
         data = read_data(path, self._unwritten)
         shown = shown_path(path, self._stdin_filename)
         if is_annotated(data):
-            self._checked.annotated.append(make_source(shown, data))
+            self._checked.annotated.append(self._source(shown, data))
         if _TRAINING not in data and not is_document(shown):
-            source = make_source(shown, data)
+            source = self._source(shown, data)
             if path in self._named:  # in a folder, files without training are left to others
                 _check_syntax(source)
             return None
-        scope = self._everywhere if self._scopes is None else self._scopes.scope(shown)
-        return Question(shown, data, self._codes(scope.selection), scope.target_torch)
+        scope = self._scope(shown)
+        codes = self._codes(scope.selection)
+        return Question(shown, data, codes, scope.target_torch, scope.time_limit)
+
+    def _scope(self, path: str) -> Scope:
+        return self._everywhere if self._scopes is None else self._scopes.scope(path)
+
+    def _source(self, path: str, data: bytes) -> Source:
+        """A file as a source; raises Unreadable, also where that takes too long."""
+        if not is_document(path):  # which is decoded, and no more
+            return make_source(path, data)
+        limit = self._scope(path).time_limit
+        made = self.limiter.run(limit, functools.partial(make_source, path, data), lambda: None)
+        if made is None:
+            raise out_of_time(limit)
+        return made
 
     def _codes_of(self, selection: Selection) -> tuple[str, ...]:
         rules = self._means.rules or load(RULES)

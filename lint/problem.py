@@ -24,6 +24,14 @@ class Unreadable(Exception):
         self.cell = cell
 
 
+def out_of_time(seconds: float) -> Unreadable:
+    """Why a file is not checked that takes longer than it may."""
+    return Unreadable(
+        f"not checked: it takes more than the time limit of {seconds:g} s",
+        "raise it with --time-limit or `time-limit`, or leave the file out with --exclude",
+    )
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that could not be checked; others were."""

@@ -70,6 +70,11 @@ class Project:
             self._scripts.move_to_end(path, last=False)  # nothing has imported it yet
         return script.module
 
+    def forget(self) -> None:
+        """Read all files anew, as after one that was left off in the midst."""
+        for kept in (self._scripts, self._found, self._imports, self._data):
+            kept.clear()
+
     def _keep(self, path: str, script: Script | None) -> Script | None:
         if len(self._scripts) >= _KEPT:
             self._scripts.popitem(last=False)

@@ -6,15 +6,13 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
 from multiprocessing.context import BaseContext
 
 from trainlint.lint.answer import Answer, Question
-from trainlint.lint.asking import ask
-from trainlint.lint.deep import with_deep_stack
+from trainlint.lint.asking import ask_each
 from trainlint.lint.files import Unwritten
 from trainlint.lint.problem import Problem
 from trainlint.lint.project import Project
@@ -40,7 +38,7 @@ def ask_all(
     if workers > 1:
         return _Pool(workers, unwritten).ask_all(questions)
     project = Project(unwritten)
-    answers = with_deep_stack(lambda: {one: ask(one, project) for one in questions})
+    answers = dict(zip(questions, ask_each(questions, project), strict=True))
     return answers, project.witness.seen
 
 
@@ -126,9 +124,4 @@ def _begin(unwritten: Unwritten) -> None:
 def _ask_part(part: Sequence[Question]) -> tuple[list[Answer], dict[str, Seen]]:
     (project,) = _projects
     project.witness.seen.clear()
-    answers = with_deep_stack(partial(_ask_each, part, project))
-    return answers, project.witness.seen
-
-
-def _ask_each(part: Iterable[Question], project: Project) -> list[Answer]:
-    return [ask(question, project) for question in part]
+    return ask_each(part, project), project.witness.seen

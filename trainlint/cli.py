@@ -42,9 +42,9 @@ def _codes(
     return [CompletionItem(entry.code, help=entry.manual.summary) for entry in entries]
 
 
-def _number(context: click.Context, option: click.Parameter, value: float) -> float:
+def _number(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
     """No bound holds for NaN, which compares with nothing."""
-    if math.isnan(value):
+    if value is not None and math.isnan(value):
         raise click.BadParameter("nan is no number of seconds", context, option)
     return value
 
@@ -132,6 +132,10 @@ def main() -> None:
               help="Report only what stands on lines changed since this git revision.")  # fmt: skip
 @click.option("--force-exclude", is_flag=True,
               help="Leave out what is excluded even where it is named.")  # fmt: skip
+@click.option("--time-limit", type=click.FloatRange(0, 31_536_000), callback=_number,
+              metavar="SECONDS",
+              help="Leave off a file that takes more processor time than this, 60 s if not said; "
+              "0 for any.")  # fmt: skip
 @_shared
 def check(paths: tuple[str, ...], **options: Any) -> None:
     """Read scripts, notebooks, documents and folders, and say what is wrong in them.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from trainlint.lint.limit import TIME_LIMIT
 from trainlint.registry import Listed
 
 
@@ -72,6 +73,7 @@ class Scope:
 
     selection: Selection
     target_torch: str
+    time_limit: float = TIME_LIMIT
 
 
 class Scopes(Protocol):

@@ -39,10 +39,12 @@ def _toml(config: Config) -> Iterator[str]:
         "extend-select": config.extend_select,
         "ignore": config.ignore,
         "exclude": config.exclude,
-        "force-exclude": config.force_exclude,
+        "force-exclude": config.force_exclude or None,
         "target-torch": config.target_torch,
+        "time-limit": config.time_limit,
     }
-    yield from (f"{name} = {_value(value)}" for name, value in plain.items() if value)
+    said = {name: value for name, value in plain.items() if value not in (None, ())}
+    yield from (f"{name} = {_value(value)}" for name, value in said.items())
     severities = {code: severity.value for code, severity in config.severity.items()}
     limits = {name.replace("_", "-"): number for name, number in config.thresholds.items()}
     yield from _table("per-file-ignores", config.per_file_ignores)

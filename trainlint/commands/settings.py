@@ -13,6 +13,7 @@ from trainlint.config import Config, ConfigError, Configs
 from trainlint.config.read import release_of, releases
 from trainlint.finding import Finding
 from trainlint.lint.engine import Checked
+from trainlint.lint.limit import TIME_LIMIT
 from trainlint.lint.patterns import Patterns
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.registry import Listed, load_all
@@ -40,6 +41,7 @@ class Asked:
     exclude: tuple[str, ...] = ()
     force_exclude: bool = False
     target_torch: str | None = None
+    time_limit: float | None = None
 
     def selection(self, found: Config) -> Selection:
         """`--select` sets aside what the file selects and ignores; the others add to it."""
@@ -97,7 +99,9 @@ class Settings:
         """What is asked of a file."""
         found = self.config_of(path)
         target = self.asked.target_torch or found.target_torch or OLDEST_TARGET
-        return Scope(self.asked.selection(found), target)
+        limits = (self.asked.time_limit, found.time_limit, TIME_LIMIT)
+        limit = next(one for one in limits if one is not None)
+        return Scope(self.asked.selection(found), target, limit)
 
     def leaves_out(self, path: str, is_folder: bool) -> bool | None:
         """Whether the configuration around a file or folder leaves it out of the search."""
@@ -156,6 +160,7 @@ def load_settings(
     extend_select: Sequence[str] = (),
     force_exclude: bool = False,
     target_torch: str | None = None,
+    time_limit: float | None = None,
     isolated: bool = False,
 ) -> Settings:
     """Join the two. Raises SettingsError."""
@@ -173,7 +178,7 @@ def load_settings(
         _refuse_no_pattern(pattern)
     asked = Asked(
         tuple(select), tuple(ignore), tuple(extend_select), tuple(exclude), force_exclude,
-        _target(target_torch),
+        _target(target_torch), time_limit,
     )  # fmt: skip
     settings = Settings(start, asked, configs, tuple(entries))
     settings.config_of(start)  # what is wrong there is told before anything is read

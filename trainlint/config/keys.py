@@ -13,6 +13,7 @@ class Kind(Enum):
     PATTERNS = "a list of patterns"
     FLAG = "true or false"
     RELEASE = "a release of torch"
+    SECONDS = "a number of seconds"
     CODES_BY_PATTERN = "a table of lists of codes"
     SEVERITIES = "a table of severities"
     NUMBERS = "a table of numbers"
@@ -40,6 +41,8 @@ KEYS = (
     Key("force-exclude", Kind.FLAG,
         "Leave out what `exclude` matches even where it is named on the command line."),
     Key("target-torch", Kind.RELEASE, "The oldest torch that the scripts must run on."),
+    Key("time-limit", Kind.SECONDS,
+        "Seconds of processor time that one file may take; 0 for any, 60 if not said."),
     Key("severity", Kind.SEVERITIES,
         "The severity of a code, or of all codes that begin so: error, warning or info."),
     Key("thresholds", Kind.NUMBERS, "Where the detectors of `trainlint run` draw their lines."),

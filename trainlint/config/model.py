@@ -28,6 +28,7 @@ class Config:
     force_exclude: bool = False
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     target_torch: str | None = None
+    time_limit: Number | None = None
     severity: Mapping[str, Severity] = field(default_factory=dict)
     thresholds: Mapping[str, Number] = field(default_factory=dict)
     folder: str = ""

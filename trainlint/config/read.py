@@ -87,6 +87,7 @@ class _Reader:
             Kind.PATTERNS: self.patterns,
             Kind.FLAG: self.flag,
             Kind.RELEASE: self.release,
+            Kind.SECONDS: self.seconds,
             Kind.CODES_BY_PATTERN: self.codes_by_pattern,
             Kind.SEVERITIES: self.severities,
             Kind.NUMBERS: self.numbers,
@@ -125,6 +126,11 @@ class _Reader:
         if target is None:
             self.fail(f"`{key}` must be {releases()}; it is {value!r}")
         return target
+
+    def seconds(self, key: str, value: object) -> Number:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not is_time(value):
+            self.fail(f"`{key}` must be a number of seconds, or 0; it is {value!r}")
+        return value
 
     def codes_by_pattern(self, key: str, value: object) -> dict[str, tuple[str, ...]]:
         table = self.table(key, value, "lists of codes")
@@ -170,6 +176,11 @@ class _Reader:
 
     def fail(self, message: str) -> NoReturn:
         raise ConfigError(f"{self.path}: error: {message}")
+
+
+def is_time(value: Number) -> bool:
+    """Whether it is a number of seconds that can be waited for: a year at most, and not NaN."""
+    return 0 <= value <= 31_536_000
 
 
 def release_of(value: object) -> str | None:

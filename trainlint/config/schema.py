@@ -7,6 +7,7 @@ from typing import Any
 
 from trainlint.config.keys import KEYS, Key, Kind, Threshold, thresholds
 from trainlint.finding import Severity
+from trainlint.lint.limit import TIME_LIMIT
 from trainlint.lint.torch_api import API
 from trainlint.registry import Listed
 
@@ -53,6 +54,10 @@ def _release() -> Schema:
     }
 
 
+def _seconds() -> Schema:
+    return {"type": "number", "minimum": 0, "default": TIME_LIMIT}
+
+
 def _codes_by_pattern() -> Schema:
     return {"type": "object", "additionalProperties": _codes()}
 
@@ -83,6 +88,7 @@ _KINDS: dict[Kind, Callable[[], Schema]] = {
     Kind.PATTERNS: _patterns,
     Kind.FLAG: lambda: {"type": "boolean"},
     Kind.RELEASE: _release,
+    Kind.SECONDS: _seconds,
     Kind.CODES_BY_PATTERN: _codes_by_pattern,
     Kind.SEVERITIES: _severities,
     Kind.NUMBERS: _numbers,
