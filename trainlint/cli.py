@@ -116,6 +116,10 @@ def main() -> None:
 @click.option("--unsafe-fixes/--no-unsafe-fixes",
               help="Count fixes that may change what the code does as fixes too.")  # fmt: skip
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
+@click.option("--fix-only", is_flag=True,
+              help="Mend as --fix does, and leave untold what is left.")  # fmt: skip
+@click.option("--show-fixes", is_flag=True,
+              help="Say what was mended, by file and rule.")  # fmt: skip
 @click.option("--add-ignore", is_flag=True,
               help="Write a suppression for each finding, in place.")  # fmt: skip
 @click.option("--stdin-filename", metavar="FILE",
@@ -136,6 +140,14 @@ def main() -> None:
               metavar="SECONDS",
               help="Leave off a file that takes more processor time than this, 60 s if not said; "
               "0 for any.")  # fmt: skip
+@click.option("--exit-zero", "-e", is_flag=True,
+              help="End with 0 even where something is found.")  # fmt: skip
+@click.option("--exit-non-zero-on-fix", is_flag=True,
+              help="End with 1 where something was mended, even if nothing is left.")  # fmt: skip
+@click.option("--quiet", "-q", is_flag=True, help="Say what is found, and nothing else.")
+@click.option("--silent", "-s", is_flag=True, help="Say nothing; the exit code tells.")
+@click.option("--show-files", is_flag=True, help="List the files that would be checked.")
+@click.option("--show-settings", is_flag=True, help="Show the settings that would count.")
 @_shared
 def check(paths: tuple[str, ...], **options: Any) -> None:
     """Read scripts, notebooks, documents and folders, and say what is wrong in them.
@@ -144,8 +156,16 @@ def check(paths: tuple[str, ...], **options: Any) -> None:
     is checked.
     """
     from trainlint.commands.check import check_command
+    from trainlint.commands.manner import MANNERS, Manner
 
-    _end(check_command(_paths(paths, options["stdin_filename"]), **options))
+    paths = _paths(paths, options["stdin_filename"])
+    manner = Manner(**{name: options.pop(name) for name in MANNERS})
+    shown = options.pop("show_files"), options.pop("show_settings")
+    if any(shown):
+        from trainlint.commands.showing import show_command
+
+        _end(show_command(paths, *shown, **options))
+    _end(check_command(paths, manner=manner, **options))
 
 
 @main.command(cls=_RunCommand)

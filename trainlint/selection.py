@@ -44,17 +44,23 @@ class Selection:
     """The codes that a user asked for.
 
     Without `select`, the defaults count; `extend` adds to either. Of two selectors that match one
-    code, the longer one decides; of the same length, ignoring wins.
+    code, the longer one decides; of the same length, ignoring wins. Where `added` or `dropped`
+    match, which the command line says, what a file says does not count.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     also: tuple[str, ...] = ()  # codes that the configuration switches on by what it tells
     extend: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     def __contains__(self, entry: object) -> bool:
         if not isinstance(entry, Listed):
             return False
+        added, dropped = (_longest(some, entry.code) for some in (self.added, self.dropped))
+        if max(added, dropped) >= 0:
+            return added > dropped
         chosen = _longest(self.select, entry.code)
         if not self.select:
             chosen = 0 if entry.default or entry.code in self.also else -1

@@ -10,6 +10,7 @@ from typing import Any
 
 from trainlint.commands.fix import FixOptions, look_and_fix, render_diff
 from trainlint.commands.ignoring import ignored_line
+from trainlint.commands.manner import PLAINLY, Manner
 from trainlint.commands.narrowing import Narrowing, narrowing, save_baseline
 from trainlint.commands.settings import Settings, SettingsError, load_settings
 from trainlint.finding import Finding
@@ -43,17 +44,19 @@ def check_command(
     unsafe_fixes: bool = False,
     diff: bool = False,
     add_ignore: bool = False,
+    manner: Manner = PLAINLY,
     **more: Any,
 ) -> int:
     """Check, report, and say how it ended as an exit code; `more` are further settings."""
     if statistics:
         _refuse_statistics_as(output_format)
+    fix = fix or manner.fix_only
     if fix and add_ignore:
         raise SettingsError("error: --fix mends what --add-ignore excuses: ask for one of the two")
     prepare(output_file, paths)
     start = stdin_filename if stdin_filename and paths[0] == STDIN else paths[0]
     settings = load_settings(start, config, select, ignore, exclude, **more)
-    asked = replace(settings.selection, ignore=())
+    asked = replace(settings.selection, ignore=(), dropped=())
     if not any(entry in asked for entry in load(RULES)):
         raise SettingsError(
             "error: none of these codes is a rule of `check`\n"
@@ -68,7 +71,7 @@ def check_command(
     fixes = FixOptions(fix, unsafe_fixes, diff, add_ignore)
     outcome = look_and_fix(paths, look, fixes, shown_path(STDIN, stdin_filename))
     narrow.tell_stale(look.found, outcome.checked)
-    report = outcome.report(unsafe_fixes)
+    report = manner.told(outcome.report(unsafe_fixes))
     color = wants_color(output_file)
     if diff:
         rendered = render_diff(outcome, fixes)
@@ -79,8 +82,9 @@ def check_command(
     if add_ignore and not diff and outcome.fixing is not None:
         last = ignored_line(outcome.fixing, outcome.findings, diff=False)
         rendered = replace(rendered, last=last, last_beside=not rendered.human)
+    rendered = manner.worded(rendered, outcome)
     publish(rendered, report.problems, output_file, color=color, piped=outcome.piped)
-    return exit_code(outcome.would_change if diff else bool(report.findings), bool(report.problems))
+    return manner.exit_code(outcome, bool(report.problems), diff=diff)
 
 
 def _refuse_beside_baseline(asked: Mapping[str, bool]) -> None:

@@ -22,10 +22,13 @@ def config_command(path: str, config: str | None, *, schema: bool) -> int:
     if not os.path.lexists(path):
         raise SettingsError(f"error: {path}: no such file or folder")
     found = load_settings(path, config, (), ()).config
-    click.echo(f"# {found.path or 'no configuration file; the defaults count'}")
-    for line in _toml(found):
-        click.echo(line)
+    click.echo("\n".join(config_lines(found)))
     return 0
+
+
+def config_lines(config: Config) -> list[str]:
+    """A configuration as TOML, after the file that it is from."""
+    return [f"# {config.path or 'no configuration file; the defaults count'}", *_toml(config)]
 
 
 def schema_text() -> str:

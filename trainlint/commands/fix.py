@@ -47,13 +47,17 @@ class Outcome:
         """Whether any file is changed by what was fixed."""
         return self.fixing is not None and bool(self.fixing.unwritten)
 
+    @property
+    def fixed(self) -> int:
+        """How many findings were fixed."""
+        return self.fixing.count if self.fixing is not None else 0
+
     def report(self, unsafe: bool) -> Report:
         """What is to be told of it."""
         checked, fixing = self.checked, self.fixing
         problems = [*checked.problems, *(fixing.problems if fixing else [])]
-        fixed = fixing.count if fixing else 0
         return Report(
-            self.findings, problems, checked.sources, checked.files, fixed=fixed, unsafe=unsafe
+            self.findings, problems, checked.sources, checked.files, fixed=self.fixed, unsafe=unsafe
         )
 
 

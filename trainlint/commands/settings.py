@@ -44,14 +44,14 @@ class Asked:
     time_limit: float | None = None
 
     def selection(self, found: Config) -> Selection:
-        """`--select` sets aside what the file selects and ignores; the others add to it."""
+        """`--select` sets aside what the file selects and ignores; the others come before it."""
         target = self.target_torch or found.target_torch
         # What is too new for a release can only be told once one is named.
         also = ("TRN812",) if target is not None else ()
         if self.select:
             return Selection(self.select, self.ignore, also, self.extend_select)
-        extend = (*self.extend_select, *found.extend_select)
-        return Selection(found.select, (*self.ignore, *found.ignore), also, extend)
+        own = (self.extend_select, self.ignore)
+        return Selection(found.select, found.ignore, also, found.extend_select, *own)
 
 
 @dataclass(frozen=True)
