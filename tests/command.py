@@ -29,7 +29,7 @@ def trainlint(
         capture_output=True,
         timeout=120,
         preexec_fn=before,
-        env={**os.environ, **env},
+        env={**os.environ, "TRAINLINT_NO_CACHE": "1", **env},
         check=False,
     )
     return subprocess.CompletedProcess(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from trainlint._version import __version__
+from trainlint.cache.folder import FOLDER
 from trainlint.reporters import FORMATS
 
 if TYPE_CHECKING:
@@ -148,6 +149,13 @@ def main() -> None:
 @click.option("--silent", "-s", is_flag=True, help="Say nothing; the exit code tells.")
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Show the settings that would count.")
+@click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, metavar="N",
+              help="Use at most N processes; else one per core, where that pays.")  # fmt: skip
+@click.option("--no-cache", is_flag=True, envvar="TRAINLINT_NO_CACHE",
+              help="Neither use nor keep what earlier checks found.")  # fmt: skip
+@click.option("--cache-dir", type=click.Path(), default=FOLDER, metavar="FOLDER",
+              show_default=True, envvar="TRAINLINT_CACHE_DIR",
+              help="Keep it here.")  # fmt: skip
 @_shared
 def check(paths: tuple[str, ...], **options: Any) -> None:
     """Read scripts, notebooks, documents and folders, and say what is wrong in them.
@@ -231,6 +239,17 @@ def config(path: str, schema: bool, config: str | None) -> None:
     from trainlint.commands.configuration import config_command
 
     _end(config_command(path, config, schema=schema))
+
+
+@main.command()
+@click.option("--cache-dir", type=click.Path(), default=FOLDER, metavar="FOLDER",
+              show_default=True, envvar="TRAINLINT_CACHE_DIR",
+              help="The folder to delete.")  # fmt: skip
+def clean(cache_dir: str) -> None:
+    """Delete what earlier checks kept in the working folder."""
+    from trainlint.commands.clean import clean_command
+
+    _end(clean_command(cache_dir))
 
 
 def _paths(paths: tuple[str, ...], stdin_filename: str | None) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from trainlint.finding import Edit, Finding, Fix, is_fixable
 from trainlint.lint.files import make_source
-from trainlint.lint.parse import check_syntax, parse
 from trainlint.lint.problem import Unreadable
 from trainlint.lint.source import Source
 
@@ -80,6 +79,11 @@ def _of_stdin(data: bytes) -> Source:
 
 
 def _parse(before: Source, after: Source) -> None:
+    from trainlint.lint.parse import (  # imports a parser: most checks fix nothing
+        check_syntax,
+        parse,
+    )
+
     """Both Python and libcst have to read the new code; Python, where it could read the old."""
     parse(after)
     try:

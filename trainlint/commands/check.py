@@ -6,24 +6,27 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trainlint.commands.fix import FixOptions, look_and_fix, render_diff
+from trainlint.cache.folder import FOLDER
+from trainlint.cache.store import open_cache
+from trainlint.commands.fix import FixOptions, Outcome, look_and_fix, render_diff
 from trainlint.commands.ignoring import ignored_line
 from trainlint.commands.manner import PLAINLY, Manner
-from trainlint.commands.narrowing import Narrowing, narrowing, save_baseline
 from trainlint.commands.settings import Settings, SettingsError, load_settings
 from trainlint.finding import Finding
-from trainlint.fixing import Look
-from trainlint.lint.engine import Checked, check_paths
+from trainlint.lint.engine import Checked, Means, check_paths
 from trainlint.lint.files import NOTHING_UNWRITTEN, STDIN, Unwritten, shown_path
-from trainlint.registry import RULES, load
 from trainlint.reporters import HUMAN
 from trainlint.reporters.formats import render, render_json
 from trainlint.reporters.output import LOST, STDOUT, Rendered, prepare, publish, would_lose
 from trainlint.reporters.report import Report
 from trainlint.reporters.statistics import render_statistics, statistics_to_json, tallies
 from trainlint.reporters.text import fixable_line, render_concise, render_text, summary_line
+
+if TYPE_CHECKING:
+    from trainlint.commands.narrowing import Narrowing
+    from trainlint.fixing import Look
 
 
 def check_command(
@@ -45,6 +48,9 @@ def check_command(
     diff: bool = False,
     add_ignore: bool = False,
     manner: Manner = PLAINLY,
+    jobs: int = 0,
+    no_cache: bool = False,
+    cache_dir: str = FOLDER,
     **more: Any,
 ) -> int:
     """Check, report, and say how it ended as an exit code; `more` are further settings."""
@@ -55,36 +61,41 @@ def check_command(
         raise SettingsError("error: --fix mends what --add-ignore excuses: ask for one of the two")
     prepare(output_file, paths)
     start = stdin_filename if stdin_filename and paths[0] == STDIN else paths[0]
-    settings = load_settings(start, config, select, ignore, exclude, **more)
+    cache = None if no_cache else open_cache(cache_dir)
+    known = () if cache is None else cache.rules
+    settings = load_settings(start, config, select, ignore, exclude, entries=known, **more)
+    _refuse_detectors_alone(settings)
+    means = Means(settings.rules, cache, jobs)
+    narrow = _narrowing(paths, settings, baseline, since)
+    if write_baseline is not None:
+        asked_too = {"--fix": fix, "--diff": diff, "--since": since is not None}
+        _refuse_beside_baseline({**asked_too, "--add-ignore": add_ignore})
+        return _save_baseline(write_baseline, paths, _Looker(settings, stdin_filename, means, None))
+    look = _Looker(settings, stdin_filename, means, narrow)
+    fixes = FixOptions(fix, unsafe_fixes, diff, add_ignore)
+    outcome = look_and_fix(paths, look, fixes, shown_path(STDIN, stdin_filename))
+    if narrow is not None:
+        narrow.tell_stale(look.found, outcome.checked)
+    if cache is not None:
+        cache.save()
+    report = manner.told(outcome.report(unsafe_fixes))
+    color = wants_color(output_file)
+    if statistics:
+        rendered = _statistics(report, output_format)
+    else:
+        rendered = _findings(report, output_format, color=color)
+    rendered = manner.worded(_with_changes(rendered, outcome, fixes), outcome)
+    publish(rendered, report.problems, output_file, color=color, piped=outcome.piped)
+    return manner.exit_code(outcome, bool(report.problems), diff=diff)
+
+
+def _refuse_detectors_alone(settings: Settings) -> None:
     asked = replace(settings.selection, ignore=(), dropped=())
-    if not any(entry in asked for entry in load(RULES)):
+    if not any(entry in asked for entry in settings.rules):
         raise SettingsError(
             "error: none of these codes is a rule of `check`\n"
             "  help: RUN codes are of detectors, which `trainlint run` asks"
         )
-    narrow = narrowing(paths, settings, baseline, since)
-    if write_baseline is not None:
-        asked_too = {"--fix": fix, "--diff": diff, "--since": since is not None}
-        _refuse_beside_baseline({**asked_too, "--add-ignore": add_ignore})
-        return _save_baseline(write_baseline, paths, _Looker(settings, stdin_filename, None))
-    look = _Looker(settings, stdin_filename, narrow)
-    fixes = FixOptions(fix, unsafe_fixes, diff, add_ignore)
-    outcome = look_and_fix(paths, look, fixes, shown_path(STDIN, stdin_filename))
-    narrow.tell_stale(look.found, outcome.checked)
-    report = manner.told(outcome.report(unsafe_fixes))
-    color = wants_color(output_file)
-    if diff:
-        rendered = render_diff(outcome, fixes)
-    elif statistics:
-        rendered = _statistics(report, output_format)
-    else:
-        rendered = _rendered(report, output_format, color=color)
-    if add_ignore and not diff and outcome.fixing is not None:
-        last = ignored_line(outcome.fixing, outcome.findings, diff=False)
-        rendered = replace(rendered, last=last, last_beside=not rendered.human)
-    rendered = manner.worded(rendered, outcome)
-    publish(rendered, report.problems, output_file, color=color, piped=outcome.piped)
-    return manner.exit_code(outcome, bool(report.problems), diff=diff)
 
 
 def _refuse_beside_baseline(asked: Mapping[str, bool]) -> None:
@@ -95,7 +106,19 @@ def _refuse_beside_baseline(asked: Mapping[str, bool]) -> None:
         )
 
 
+def _narrowing(
+    paths: Sequence[str], settings: Settings, baseline: str | None, since: str | None
+) -> Narrowing | None:
+    if baseline is None and since is None:
+        return None
+    from trainlint.commands.narrowing import narrowing
+
+    return narrowing(paths, settings, baseline, since)
+
+
 def _save_baseline(file: str, paths: Sequence[str], look: Look) -> int:
+    from trainlint.commands.narrowing import save_baseline
+
     if would_lose(file, paths):
         raise SettingsError(f"error: --write-baseline {file}: {LOST}")
     checked, findings = look(paths, NOTHING_UNWRITTEN)
@@ -109,6 +132,7 @@ class _Looker:
 
     settings: Settings
     stdin_filename: str | None
+    means: Means
     narrow: Narrowing | None
     found: list[Finding] = field(default_factory=list)  # by the last look, before it is narrowed
 
@@ -122,6 +146,7 @@ class _Looker:
             self.stdin_filename,
             asked,
             unwritten,
+            self.means,
         )
         self.found = asked.judged(checked)
         narrow = self.narrow
@@ -140,7 +165,17 @@ def wants_color(output_file: str | None = None) -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
-def _rendered(report: Report, output_format: str, *, color: bool) -> Rendered:
+def _with_changes(rendered: Rendered, outcome: Outcome, fixes: FixOptions) -> Rendered:
+    """The changes in the place of the report, or what was written besides what is told of it."""
+    if fixes.diff:
+        return render_diff(outcome, fixes)
+    if fixes.add_ignore and outcome.fixing is not None:
+        last = ignored_line(outcome.fixing, outcome.findings, diff=False)
+        return replace(rendered, last=last, last_beside=not rendered.human)
+    return rendered
+
+
+def _findings(report: Report, output_format: str, *, color: bool) -> Rendered:
     """The findings, in the format asked for."""
     if output_format not in HUMAN:
         return Rendered(render(report, output_format))

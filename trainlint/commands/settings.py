@@ -63,6 +63,11 @@ class Settings:
     configs: Configs
     entries: tuple[Listed, ...]
 
+    @property
+    def rules(self) -> tuple[Listed, ...]:
+        """All rules of `check`."""
+        return tuple(entry for entry in self.entries if entry.code.startswith("TRN"))
+
     @cached_property
     def config(self) -> Config:
         """The configuration that counts where the check starts."""
@@ -162,9 +167,10 @@ def load_settings(
     target_torch: str | None = None,
     time_limit: float | None = None,
     isolated: bool = False,
+    entries: Sequence[Listed] = (),
 ) -> Settings:
-    """Join the two. Raises SettingsError."""
-    entries = load_all()
+    """Join the two; `entries` are all rules and detectors, if known. Raises SettingsError."""
+    entries = entries or load_all()
     if isolated and config is not None:
         raise SettingsError("error: --isolated leaves every configuration out, --config names one")
     try:
