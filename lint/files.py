@@ -29,7 +29,7 @@ _READ = _SEARCHED | {".txt", ".pyw"}
 _SKIPPED = frozenset(
     """
     .git .hg .svn .bzr .tox .nox .eggs .venv venv node_modules __pycache__ __pypackages__
-    .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints site-packages build dist
+    .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints site-packages dist-packages build dist
     """.split()
 )
 
@@ -154,10 +154,24 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_skipped(entry: os.DirEntry[str]) -> bool:
-    name = entry.name
+    return _is_skipped_folder(entry.path)
+
+
+def _is_skipped_folder(path: str) -> bool:
+    name = os.path.basename(path)
     if name in _SKIPPED or name.endswith(".egg-info"):
         return True
-    return os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
+    return os.path.exists(os.path.join(path, "pyvenv.cfg"))
+
+
+def is_passed_over(path: str, top: str) -> bool:
+    """Whether no search of the folder `top` would come to a file, as it is no part of a project."""
+    folder = os.path.dirname(os.path.abspath(path))
+    while folder != os.path.abspath(top) and folder != os.path.dirname(folder):
+        if _is_skipped_folder(folder):
+            return True
+        folder = os.path.dirname(folder)
+    return False
 
 
 def _outer_ignores(folder: str) -> tuple[_Ignore, ...]:
@@ -224,6 +238,11 @@ def make_source(path: str, data: bytes) -> Source:
     return _maker(path, data)(path, data)
 
 
+def is_python(path: str) -> bool:
+    """Whether a file is Python, by its name."""
+    return Path(path).suffix.lower() in _PYTHON
+
+
 def is_document(path: str) -> bool:
     """Whether a file is a notebook, Markdown, reST or plain text, by its name."""
     suffix = Path(path).suffix.lower()
@@ -231,14 +250,13 @@ def is_document(path: str) -> bool:
 
 
 def _maker(path: str, data: bytes) -> Callable[[str, bytes], Source]:
-    suffix = Path(path).suffix.lower()
-    if suffix in _PYTHON:
+    if is_python(path):
         return Source.of_bytes
-    if suffix == ".ipynb":
+    if Path(path).suffix.lower() == ".ipynb":
         from trainlint.lint.notebooks import read_notebook
 
         return read_notebook
-    if suffix in _READ:
+    if is_document(path):
         from trainlint.lint.documents import read_document
 
         return read_document

@@ -230,6 +230,19 @@ def rules(output_format: str) -> None:
 
 
 @main.command()
+@click.option("--stdio", is_flag=True,
+              help="Does nothing: editors add it, and there is no other way.")  # fmt: skip
+def server(stdio: bool) -> None:
+    """Serve an editor: the language server, over standard input and output.
+
+    Started by the editor, not by hand. Needs `pip install 'torch-trainlint[lsp]'`.
+    """
+    from trainlint.commands.server import server_command
+
+    _end(server_command())
+
+
+@main.command()
 @click.argument("path", type=click.Path(), default=os.curdir)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a configuration instead.")
 @click.option("--config", type=click.Path(), metavar="FILE",
