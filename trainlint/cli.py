@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -147,6 +148,8 @@ def main() -> None:
               help="End with 1 where something was mended, even if nothing is left.")  # fmt: skip
 @click.option("--quiet", "-q", is_flag=True, help="Say what is found, and nothing else.")
 @click.option("--silent", "-s", is_flag=True, help="Say nothing; the exit code tells.")
+@click.option("--watch", "-w", is_flag=True,
+              help="Check again whenever something changes, until Ctrl-C.")  # fmt: skip
 @click.option("--show-files", is_flag=True, help="List the files that would be checked.")
 @click.option("--show-settings", is_flag=True, help="Show the settings that would count.")
 @click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, metavar="N",
@@ -173,7 +176,13 @@ def check(paths: tuple[str, ...], **options: Any) -> None:
         from trainlint.commands.showing import show_command
 
         _end(show_command(paths, *shown, **options))
-    _end(check_command(paths, manner=manner, **options))
+    watch = options.pop("watch")
+    check_once = partial(check_command, paths, manner=manner, **options)
+    if watch:
+        from trainlint.commands.watching import watch_command
+
+        _end(watch_command(paths, check_once, manner, **options))
+    _end(check_once())
 
 
 @main.command(cls=_RunCommand)

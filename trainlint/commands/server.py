@@ -6,19 +6,10 @@ import sys
 
 import click
 
-_MISSING = """error: the language server needs pygls, which is not installed
-  help: pip install 'torch-trainlint[lsp]'"""
+from trainlint.commands.missing import MissingError
+
+_NEEDED = ("pygls", "lsprotocol", "cattrs", "attrs")
 _WAITING = "trainlint speaks the Language Server Protocol here, and waits for an editor to begin."
-
-
-class MissingError(click.ClickException):
-    """An optional package is not there."""
-
-    exit_code = 2
-
-    def show(self, file: object = None) -> None:
-        """Print the message, as it is."""
-        click.echo(self.message, err=True)
 
 
 def server_command() -> int:
@@ -26,9 +17,9 @@ def server_command() -> int:
     try:
         from trainlint.server.app import serve
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("pygls", "lsprotocol", "cattrs", "attrs"):
+        if (error.name or "").split(".")[0] not in _NEEDED:
             raise
-        raise MissingError(_MISSING) from None
+        raise MissingError("the language server", "pygls", "lsp") from None
     if sys.stdin.isatty():
         click.echo(_WAITING, err=True)
     return serve()
