@@ -225,6 +225,9 @@ class _Check:
                 checked.add(finding)
                 self._keep_source(question, finding.location.path)
         checked.problems += (problem for _, problem in sorted(self._problems, key=lambda at: at[0]))
+        # What could not be checked whole tells nothing of which suppressions are needed.
+        failed = {problem.path for problem in checked.problems}
+        checked.annotated = [one for one in checked.annotated if one.path not in failed]
         return checked
 
     def _keep_source(self, question: Question, path: str) -> None:

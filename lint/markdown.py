@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from markdown_it import MarkdownIt
@@ -46,7 +47,17 @@ def _prose(tokens: Sequence[Token]) -> Iterator[Prose]:
             around.pop()
         elif token.type == "inline" and token.map is not None:
             kind = _KINDS[around[-1]] if around else "paragraph"
-            yield Prose(token.content, kind, token.map[0] + 1, tuple(t for _, t in section))
+            text = _without_comments(token.content)
+            yield Prose(text, kind, token.map[0] + 1, tuple(t for _, t in section))
             if kind == "heading":
                 level = token.level
-                section = [*(one for one in section if one[0] < level), (level, token.content)]
+                section = [*(one for one in section if one[0] < level), (level, text.strip())]
+
+
+def _without_comments(text: str) -> str:
+    """A text in which blanks stand for HTML comments, which no reader sees."""
+    pieces, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start)) >= 0:
+        pieces += [text[at:start], re.sub(r"[^\r\n]", " ", text[start : end + 3])]
+        at = end + 3
+    return "".join([*pieces, text[at:]])

@@ -12,7 +12,7 @@ import libcst as cst
 
 from trainlint.finding import Edit, Location
 from trainlint.lint.lower.scopes import Names
-from trainlint.lint.lower.syntax import WAYS_OUT, dotted, statements
+from trainlint.lint.lower.syntax import WAYS_OUT, dotted, is_same_again, statements
 from trainlint.lint.lower.values import Carry, Class, Obj, Value
 from trainlint.lint.positions import Positions
 from trainlint.lint.source import Source
@@ -162,6 +162,11 @@ class Event:
     def receiver_text(self) -> str:
         """The receiver's source text."""
         return "" if self.receiver_node is None else Site(self.site.script, self.receiver_node).text
+
+    @cached_property
+    def receiver_name(self) -> str:
+        """The same where it can be written once more and means the same object; else empty."""
+        return self.receiver_text if is_same_again(self.receiver_text) else ""
 
     def within(self, *names: str) -> Context | None:
         """The innermost context of one of these names around it."""

@@ -83,11 +83,23 @@ def _everything_known() -> Iterator[None]:
         directives.directive, roles.role = directive, role
 
 
+def shown(text: str) -> str:
+    """What a reader of a reST text sees, and how it is laid out."""
+    tree = _tree(text)
+    for node in list(tree.findall(nodes.comment)):
+        node.parent.remove(node)
+    return str(tree.pformat())
+
+
+def _tree(text: str) -> nodes.document:
+    with _everything_known():
+        return publish_doctree(text, settings_overrides=_QUIET)
+
+
 def read_parts(text: str) -> tuple[list[Listing], list[Prose]]:
     """The code blocks and the prose of a reST text, in order."""
     original = split_lines(text)
-    with _everything_known():
-        tree = publish_doctree(text, settings_overrides=_QUIET)
+    tree = _tree(text)
     listings: list[Listing] = []
     prose: list[Prose] = []
     line = 0

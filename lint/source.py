@@ -139,6 +139,15 @@ class Source:
         own = ends[place.line - 1] if place.line <= len(ends) else ""
         return own or next((end for end in ends if end), "\n")
 
+    def original_newline(self, line: int) -> str:
+        """The line end of a line of the original, or the one that it uses elsewhere."""
+        own = self._line_ends[line - 1] if line <= len(self._line_ends) else ""
+        return own or next((end for end in self._line_ends if end), "\n")
+
+    def original_offset(self, line: int, column: int) -> int | None:
+        """The byte in `data` at a position of the original; None where there is no such byte."""
+        return self._byte(line, column)
+
     @cached_property
     def _line_ends(self) -> list[str]:
         return _line_ends(self.text)

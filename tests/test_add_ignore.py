@@ -267,3 +267,42 @@ def test_beside_other_options_and_problems(tmp_path: Path) -> None:
     assert findings_of(done) == []
     assert json.loads(done.stdout)["problems"]
     assert done.stderr == "Added 1 suppression.\n"
+
+
+CLAIM = "The code below clips the gradients to a norm of 1."
+LOOP = f"```python\n{TRAINING}```\n"
+REST = f".. code-block:: python\n\n{indented(TRAINING, '   ')}\n"
+
+# Name: the file's name, its prose before the code, and after the run; `@` stands for the comment.
+PROSE = {
+    "a paragraph": ("a.md", f"{CLAIM}\n", f"{CLAIM} @\n"),
+    "one of several lines": (
+        "a.md", f"We train.\n{CLAIM}\nThen we stop.\n", f"We train.\n{CLAIM} @\nThen we stop.\n"),
+    "a line with a break": ("a.md", f"{CLAIM}  \nx\n", f"{CLAIM} @  \nx\n"),
+    "a line with a marked break": ("a.md", f"{CLAIM}\\\nx\n", f"{CLAIM} @\\\nx\n"),
+    "a quote": ("a.md", f"> {CLAIM}\n", f"> {CLAIM} @\n"),
+    "Windows lines": ("a.md", f"{CLAIM}\r\n\r\nx\r\n", f"{CLAIM} @\r\n\r\nx\r\n"),
+    "plain text": ("a.txt", f"{CLAIM}\n", f"{CLAIM} @\n"),
+    "one that is there": (
+        "a.md", f"<!-- trainlint: ignore[TRN101] -->\n\n{CLAIM}\n",
+        f"<!-- trainlint: ignore[TRN101, TRN201] -->\n\n{CLAIM}\n"),
+    "reST": ("a.rst", f"A\n=\n\nWe train.\n{CLAIM}\n", f"A\n=\n\n@\n\nWe train.\n{CLAIM}\n"),
+    "a quote in reST": ("a.rst", f"x\n\n  {CLAIM}\n", f"x\n\n  @\n\n  {CLAIM}\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "before", "after"), PROSE.values(), ids=PROSE)
+def test_prose(name: str, before: str, after: str, tmp_path: Path) -> None:
+    rest = name.endswith(".rst")
+    comment = ".. trainlint: ignore[TRN201]" if rest else "<!-- trainlint: ignore[TRN201] -->"
+    code = REST if rest else LOOP
+    (tmp_path / name).write_bytes(f"{before}\n{code}".encode())
+    options = ["--isolated", "--select", "TRN000,TRN201"]
+    assert trainlint("check", name, *options, cwd=tmp_path).returncode == 1
+    done = trainlint("check", name, *options, "--add-ignore", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    expected = f"{after.replace('@', comment)}\n{code}"
+    assert (tmp_path / name).read_bytes() == expected.encode()
+    assert trainlint("check", name, *options, cwd=tmp_path).returncode == 0
+    again = trainlint("check", name, *options, "--add-ignore", cwd=tmp_path)
+    assert again.stdout == "Added 0 suppressions.\n"

@@ -176,6 +176,15 @@ def test_a_rule_that_is_left_out_of_a_file_was_not_asked(tmp_path: Path) -> None
     assert codes(tmp_path, "import torch\nx = 1  # noqa: TRN001\n") == []
 
 
+def test_of_what_could_not_be_checked_none_is_unused(tmp_path: Path) -> None:
+    text = "import torch\nx = 1  # trainlint: ignore[TRN001]\ndef f(:\n"
+    (tmp_path / "a.py").write_text(text)
+    done = trainlint("check", "a.py", *NAMES, "--fix", cwd=tmp_path)
+    assert (done.returncode, (tmp_path / "a.py").read_text()) == (2, text)
+    assert done.stdout == "Nothing found; 1 path could not be checked.\n"
+    assert done.stderr == "a.py:3:7: error: syntax error: invalid syntax\n"
+
+
 def test_needed_by_a_finding_from_another_file(tmp_path: Path) -> None:
     (tmp_path / "shared.py").write_text(
         "def fit(loader, writer):\n    for epoch in range(3):\n        "

@@ -65,6 +65,10 @@ class Directive:
         self.used.update(meant)
         return bool(meant)
 
+    def covers(self, line: Line) -> bool:
+        """Whether a line lies in what it excuses, for any of its codes."""
+        return self.lines is None or any(line in lines for lines in self.lines.values())
+
 
 def _means(code: str | None, finding: Finding) -> bool:
     if finding.code == UNUSED:  # told of the comment itself: it must be named to be excused
@@ -190,7 +194,7 @@ def _prose(source: Source) -> Iterator[Directive]:
             yield Directive(one.kind, one.codes, one.mark)
         elif one.kind in ("ignore", "disable"):
             ends = {
-                code: number + 1
+                code: _paragraph_end(lines, one.mark)
                 if one.kind == "ignore"
                 else _prose_end(read, code, one, len(lines))
                 for code in one.codes or (None,)
@@ -200,6 +204,17 @@ def _prose(source: Source) -> Iterator[Directive]:
                 for code, end in ends.items()
             }
             yield Directive(one.kind, one.codes, one.mark, covered)
+
+
+def _paragraph_end(lines: Sequence[str], mark: Mark) -> int:
+    """What a comment covers: the paragraph below it, or where it ends a line, that and the next."""
+    end = mark.line
+    if mark.alone:
+        while end < len(lines) and not lines[end].strip():
+            end += 1
+        while end < len(lines) and lines[end].strip():
+            end += 1
+    return max(end, mark.line + 1)
 
 
 def _prose_end(read: Sequence[_Read], code: str | None, start: _Read, end: int) -> int:

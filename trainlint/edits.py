@@ -119,7 +119,10 @@ def _keeps(before: Source, after: Source) -> bool:
         return False
     if before.kind == "notebook":
         return bool(_without_sources(before.text) == _without_sources(after.text))
-    prose = [[(one.text, one.kind, one.section) for one in some.prose] for some in (before, after)]
+    prose = [
+        [("".join(one.text.split()), one.kind, one.section) for one in some.prose]
+        for some in (before, after)
+    ]
     blocks = [[block.used for block in some.blocks] for some in (before, after)]
     return prose[0] == prose[1] and blocks[0] == blocks[1]
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from trainlint.directives import UNUSED, Directive, Line, tokens_of
 from trainlint.finding import Edit, Finding, Fix
+from trainlint.ignoring_prose import prose_spot
 from trainlint.lint.source import Source
 from trainlint.suppress import Excuses
 
@@ -60,9 +61,25 @@ class _Places:
     def spot(self, finding: Finding) -> _Spot | None:
         """Where a finding's code goes: into a suppression that covers it, or a new one."""
         lines = [line for line in self._excuses.lines_of(finding) if line in self._rows]
+        if self._source.kind == "document" and not lines:
+            return self._in_prose(finding)
         known = (self._extended(one) for line in lines for one in self._known.get(line, ()))
         fresh = (self._fresh(self._rows[line]) for line in lines)
         return next((spot for spot in (*known, *fresh) if spot is not None), None)
+
+    def _in_prose(self, finding: Finding) -> _Spot | None:
+        """The same in the text around a document's code."""
+        line = finding.location.line
+        for one in self._excuses.directives:
+            mark = one.mark
+            if mark.in_prose and one.kind == "ignore" and one.codes and one.covers((0, line)):
+                at = self._source.original_offset(mark.line, mark.end - 1)
+                return None if at is None else _Spot(at, ", ")
+        spot = prose_spot(self._source, line)
+        if spot is None:
+            return None
+        at = self._source.original_offset(spot.line, spot.column)
+        return None if at is None else _Spot(at, spot.before, spot.after)
 
     def _extended(self, one: Directive) -> _Spot | None:
         mark = one.mark

@@ -2,11 +2,11 @@
 
 `# trainlint: ignore[TRN101, undefined-name]`, `# trainlint: ignore`, `# noqa: TRN101` and `# noqa`
 excuse the statement, or the docstring, that they end or begin; `# trainlint: ignore-file[…]` the
-whole file.
-`# trainlint: disable[…]` excuses a block: at the end of its first line (`def`, `for`, `with`, …)
-that block, on a line of its own all that follows in the block around it, up to
+whole file. `# trainlint: disable[…]` excuses a block: at the end of its first line (`def`, `for`,
+`with`, …) that block, on a line of its own all that follows in the block around it, up to
 `# trainlint: enable[…]`. In a document's prose, `<!-- trainlint: ignore[TRN201] -->` excuses its
-own line and the next, and `disable`, `enable` and `ignore-file` work there as well.
+own line and the next, or where it stands alone the paragraph below; `disable`, `enable` and
+`ignore-file` work there as well.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache, lru_cache
@@ -150,3 +151,12 @@ def contains_yield(body: cst.CSTNode) -> bool:
         if kind is cst.Yield or (kind not in _SCOPES and contains_yield(child)):
             return True
     return False
+
+
+# Names, attributes and plain indexes.
+_SAME_AGAIN = re.compile(r"[A-Za-z_][\w.]*(\[[\w.'\"]+\])*")
+
+
+def is_same_again(text: str) -> bool:
+    """Whether an expression gives the same object when it is written once more."""
+    return _SAME_AGAIN.fullmatch(text) is not None

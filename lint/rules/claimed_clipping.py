@@ -158,7 +158,7 @@ def _finding(script: Script, claim: Claim, update: Update) -> Finding:
 def _fix(script: Script, update: Update) -> Fix | None:
     """The call, on a line of its own before the step."""
     function = _clip_function(script)
-    if script.source.kind != "python" or function is None or not update.step.receiver_text:
+    if script.source.kind != "python" or function is None or not update.step.receiver_name:
         return None
     if update.step.site.script is not script:
         return None  # it stands in another file than the claim

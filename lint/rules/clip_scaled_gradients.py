@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from trainlint.finding import Finding, Fix, Severity
 from trainlint.lint.clipping import clips, is_clip, only_measures, owners, trained_by
+from trainlint.lint.lower.syntax import is_same_again
 from trainlint.lint.lower.values import Obj, Value
 from trainlint.lint.model import Event, Script, Trace
 from trainlint.lint.passes import exclusive, implied, may_train, outcomes
@@ -162,6 +163,8 @@ def _fix(script: Script, chain: _Chain, call: str) -> Fix | None:
     if clip.site.script is not script or clip.functions != step.functions:
         return None
     if clip.loops != step.loops or outcomes(clip) != outcomes(step) or not step.args:
+        return None
+    if not step.receiver_name or not is_same_again(step.args[0].text):
         return None
     line, column, _, _ = script.range(clip.site.node)
     if not re.fullmatch(r"\s*(\w+ *= *)?", script.source.code_lines[line - 1][:column]):

@@ -105,7 +105,7 @@ def _fix(script: Script, update: Update) -> Fix | None:
     backward, step = update.backward, update.step
     if backward.site.script is not script or backward.functions != step.functions:
         return None
-    if not step.receiver_text:
+    if not step.receiver_name:
         return None
     line, column, _, _ = script.range(backward.site.node)
     if script.source.code_lines[line - 1][:column].strip():

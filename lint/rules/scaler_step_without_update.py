@@ -90,7 +90,7 @@ def _fix(script: Script, step: Event, call: str) -> Fix | None:
     line, column, last, end = script.range(step.site.node)
     lines = script.source.code_lines
     alone = not lines[line - 1][:column].strip() and not lines[last - 1][end:].strip()
-    if not alone or not step.receiver_text:
+    if not alone or not step.receiver_name:
         return None
     edit = script.append_line(last, call, lines[line - 1][:column])
     if edit is None:

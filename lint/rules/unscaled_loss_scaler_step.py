@@ -75,7 +75,7 @@ def _finding(script: Script, backward: Event, step: Event) -> Finding:
 
 
 def _fix(script: Script, backward: Event, step: Event) -> Fix | None:
-    node, scaler = backward.receiver_node, step.receiver_text
+    node, scaler = backward.receiver_node, step.receiver_name
     same = backward.site.script is script and backward.functions == step.functions
     if node is None or not scaler or not same:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from marked import check_text
 from training_cases import SCALED, mended, script
@@ -84,3 +86,23 @@ def test_trn916_makes_the_tensor_where_it_is_needed(before: str, after: str, saf
     assert finding.fix is not None
     assert finding.fix.safe is safe
     assert mended(code, finding) == f"import torch\n\nx = {after}\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "loss.backward()\nmake().step(optimizer)\nmake().update()\n",
+        "make().scale(loss).backward()\nmake().step(optimizer)\n",
+        "make().scale(loss).backward()\nnn.utils.clip_grad_norm_(model.parameters(), 1.0)\n"
+        "make().step(optimizer)\nmake().update()\n",
+        "loss.backward()\ntorch.optim.SGD(model.parameters(), lr=0.1).step()\n",
+        "# Gradients are clipped to a norm of 1.\noptimizer.zero_grad()\nloss.backward()\n"
+        "torch.optim.SGD(model.parameters(), lr=0.1).step()\n",
+    ],
+)
+def test_what_is_made_anew_is_not_written_once_more(body: str) -> None:
+    loop = textwrap.indent(f"loss = model(x).square().mean()\n{body}", "    ")
+    code = script(f"for x in loader:\n{loop}").replace("make()", "torch.amp.GradScaler()")
+    for finding in check_text(code):
+        added = [edit.content for edit in finding.fix.edits] if finding.fix is not None else []
+        assert not [text for text in added if "GradScaler" in text or "SGD" in text]
