@@ -25,7 +25,9 @@ class Thresholds:
     # Once can be an odd first batch, three times in a row of events is how the script works.
     stale_steps: int = 3
     gradless_steps: int = 3
-    gradless_share: float = 0.5
+    # Where tasks take turns, an optimizer that is stepped each time often has no gradient.
+    gradless_share: float = 0.95
+    gradient_returns: int = 2
     unheld_steps: int = 20
     # Ours: AutoTrainer asks for 70 times the last layer's norm in the first, TheDeepChecker for a
     # mean of 1e6, or four doublings in a row. The floor keeps a converged run, whose norms are

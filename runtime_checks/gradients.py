@@ -22,6 +22,11 @@ def trainable(optimizer: Any) -> list[Any]:
     ]
 
 
+def held(optimizer: Any) -> list[Any]:
+    """All tensors of an optimizer, in order."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 def norms(tensors: Sequence[Any]) -> list[Any]:
     """L2 norm of each tensor, as a tensor on its device."""
     with torch.no_grad():

@@ -105,6 +105,7 @@ class Step:
     backwards: int  # backward calls since this optimizer's last step
     skipped: bool = False  # a GradScaler left the step out
     update_ratio: float | None = None  # sampled: max over layers of |dw|/|w|, 2-D tensors and up
+    frozen: int = 0  # tensors that it holds, where none requires a gradient or has one
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,16 @@ class Unheld:
     model: int
     names: list[str]
     steps: int  # over how many steps this has held
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Parameters of `Unheld` that changed all the same: the script moves them itself."""
+
+    kind: ClassVar[str] = "moved"
+    step: int
+    model: int
+    names: list[str]
 
 
 @dataclass(frozen=True)
@@ -280,6 +291,7 @@ Line = (
     | Clip
     | Evaluation
     | Unheld
+    | Moved
     | Log
     | NonFinite
     | Pass
@@ -305,6 +317,7 @@ class Run:
     clips: list[Clip] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     unheld: list[Unheld] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
     logs: list[Log] = field(default_factory=list)
     nonfinite: list[NonFinite] = field(default_factory=list)
     passes: list[Pass] = field(default_factory=list)
@@ -352,6 +365,7 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     Clip: ("clips", _append),
     Evaluation: ("evaluations", _append),
     Unheld: ("unheld", _append),
+    Moved: ("moved", _append),
     Log: ("logs", _append),
     NonFinite: ("nonfinite", _append),
     Pass: ("passes", _append),

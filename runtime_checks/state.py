@@ -54,6 +54,11 @@ class OptimizerState:
     met: list[Reading] = field(default_factory=list)
     # One of them met no gradient at all: whatever comes, the next step is not stale.
     cleared: bool = False
+    # Identity and version of the witness's gradient as the last step left it, and, after a stale
+    # step, its norm: what the script changes there by itself, it means.
+    left: tuple[int, int] | None = None
+    left_norm: Reading | None = None
+    changed: bool = False
 
 
 @dataclass

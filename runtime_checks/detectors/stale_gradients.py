@@ -23,7 +23,8 @@ def stale_gradients(run: Run, limits: Thresholds) -> Iterator[Result]:
     backward since the optimizer's last step met non-zero gradients that were still there, not
     cleared, at the step. Three such steps make a finding. Accumulating over several backwards
     before one step is no mistake, and neither is another optimizer's backward in between that
-    leaves gradients which are cleared later.
+    leaves gradients which are cleared later. Gradients that the script itself changes in place
+    after the step (decays them, say) are meant to stay.
     """
     for optimizer, info in run.optimizers.items():
         steps = [step for step in run.steps_of(optimizer) if not step.skipped]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from trainlint.finding import Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
@@ -19,10 +20,12 @@ def unheld_parameters(run: Run, limits: Thresholds) -> Iterator[Result]:
     they are meant to stay, `requires_grad_(False)` says so and saves the work.
 
     Found once it has held for 20 steps, so that an optimizer which steps only now and then has
-    had its turn. A model of which *no* parameter is held is left alone: a fixed network inside a
-    loss (a perceptual loss, a critic, a teacher) looks just so.
+    had its turn. Parameters that the script itself moves, by an update of its own, are left alone:
+    some of their values are compared with what they were. A model of which *no* parameter is held
+    is left alone: a fixed network inside a loss (a perceptual loss, a critic, a teacher) looks just
+    so.
     """
-    last = {(unheld.model, tuple(unheld.names)): unheld for unheld in run.unheld}
+    last = {(unheld.model, tuple(unheld.names)): unheld for unheld in _unmoved(run)}
     worst: dict[int, Unheld] = {}
     for unheld in last.values():
         if unheld.model not in worst or unheld.steps >= worst[unheld.model].steps:
@@ -31,6 +34,15 @@ def unheld_parameters(run: Run, limits: Thresholds) -> Iterator[Result]:
         yield from _judge(run, run.models.get(number), unheld, limits)
     if not worst and len(run.steps) < limits.unheld_steps:
         yield Abstain(f"needs {limits.unheld_steps} steps, saw {len(run.steps)}")
+
+
+def _unmoved(run: Run) -> Iterator[Unheld]:
+    """What was unheld, without the parameters that moved all the same."""
+    moved = {(one.model, name) for one in run.moved for name in one.names}
+    for unheld in run.unheld:
+        names = [name for name in unheld.names if (unheld.model, name) not in moved]
+        if names:
+            yield replace(unheld, names=names)
 
 
 def _judge(

@@ -14,7 +14,7 @@ from trainlint.runtime_checks import gradients
 from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.places import user_site
 from trainlint.runtime_checks.probes import nonfinite
-from trainlint.runtime_checks.readings import Reading
+from trainlint.runtime_checks.readings import Reading, Readings
 from trainlint.runtime_checks.record import Backward, Site
 from trainlint.runtime_checks.state import Clipped, OptimizerState, State
 
@@ -93,6 +93,8 @@ class Backwards:
             norm = None
             if grad is not None:
                 norm = self._state.readings.read(gradients.norms([grad]))
+            if not optimizer.accumulated:
+                optimizer.changed = grad is not None and _mark(grad) != optimizer.left
             version = grad._version if grad is not None else 0
             yield _Before(optimizer, witness, grad, version, norm)
 
@@ -118,19 +120,63 @@ def install(state: State, patches: Patches) -> None:
 
 
 def was_stale(state: OptimizerState) -> bool:
-    """Whether the first accumulation since the last step, and all later, met old gradients."""
+    """Whether the first accumulation since the last step, and all later, met old gradients.
+
+    Not where the script itself changed them in between: it decays them, say.
+    """
     return (
         bool(state.met)
         and not state.cleared
+        and not state.changed
+        and not _has_another_norm(state)
         and all(value > 0 or value != value for reading in state.met for value in reading.values)
     )
 
 
-def choose_witness(state: OptimizerState, parameters: list[Any], norms: list[float]) -> None:
+def _has_another_norm(state: OptimizerState) -> bool:
+    """A change through `.data`, which leaves the version as it is; NaN tells nothing."""
+    if state.left_norm is None:
+        return False
+    (before,), (now,) = state.left_norm.values, state.met[0].values
+    return before != now and before == before and now == now
+
+
+def choose_witness(
+    state: OptimizerState, parameters: list[Any], norms: list[float], readings: Readings
+) -> None:
     """After a step: the smallest tensor whose gradient was not zero tells the next one."""
+    doubtful = bool(state.met) and not state.cleared
     candidates = [p for p, norm in zip(parameters, norms, strict=True) if norm > 0]
     witness = min(candidates, key=lambda parameter: parameter.numel(), default=None)
+    grad = witness.grad if witness is not None else None
     state.witness = weakref.ref(witness) if witness is not None else None
-    state.accumulated = state.cleared = False
+    state.accumulated = state.cleared = state.changed = False
     state.met = []
     state.backwards = 0
+    state.left = _mark(grad) if grad is not None else None
+    # Measured only after steps that look stale: a healthy loop has no need of it.
+    known = doubtful and grad is not None
+    state.left_norm = readings.read(gradients.norms([grad])) if known else None
+
+
+def _mark(grad: Any) -> tuple[int, int]:
+    return id(grad), grad._version
+
+
+def untouched(state: State) -> list[OptimizerState]:
+    """Optimizers whose witness's gradient is as their last step left it."""
+    return [one for one in state.optimizers.values() if one.left and _mark_of(one) == one.left]
+
+
+def forgive(optimizers: list[OptimizerState]) -> None:
+    """Take what became of these gradients for no doing of the script: clipping clears nothing."""
+    for optimizer in optimizers:
+        mark = _mark_of(optimizer)
+        if mark != optimizer.left:
+            optimizer.left, optimizer.left_norm = mark, None
+
+
+def _mark_of(optimizer: OptimizerState) -> tuple[int, int] | None:
+    witness = optimizer.witness() if optimizer.witness is not None else None
+    grad = witness.grad if witness is not None else None
+    return _mark(grad) if grad is not None else None

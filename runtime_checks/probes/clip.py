@@ -12,6 +12,7 @@ from torch.nn.utils import clip_grad
 from trainlint.runtime_checks import gradients
 from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.places import user_site
+from trainlint.runtime_checks.probes.backward import forgive, untouched
 from trainlint.runtime_checks.readings import Reading
 from trainlint.runtime_checks.record import Clip
 from trainlint.runtime_checks.state import State
@@ -43,11 +44,13 @@ class Clips:
             single = isinstance(parameters, torch.Tensor)
             tensors = [parameters] if single else list(parameters)
             norms = self._measure(tensors)
+            intact = untouched(self._state)
             self._running = True
             try:
                 result = original(tensors, limit, *args, **kwargs)
             finally:
                 self._running = False
+            forgive(intact)
             self._write(how, limit, tensors, norms, result)
             return result
 

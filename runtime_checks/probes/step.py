@@ -112,7 +112,10 @@ class Steps:
                 change(optimizer)
             running.gradients = self._measure(optimizer)
         if known.own % SAMPLE_EVERY == 0:
-            running.snapshot = take_snapshot(gradients.trainable(optimizer))
+            # Frozen tensors where there is nothing else: some optimizers move them all the same.
+            running.snapshot = take_snapshot(
+                gradients.trainable(optimizer) or gradients.held(optimizer)
+            )
 
     def _measure(self, optimizer: Any) -> _Gradients:
         parameters = gradients.trainable(optimizer)
@@ -143,7 +146,7 @@ class Steps:
         state.session.emit(line)
         if not skipped:
             self._check(running, names, found, line)
-        choose_witness(known, found.parameters, found.norms())
+        choose_witness(known, found.parameters, found.norms(), state.readings)
         state.backwards = 0
         known.own += 1
         state.session.step += 1
@@ -196,7 +199,14 @@ def _line(
         backwards=known.backwards,
         skipped=skipped,
         update_ratio=ratio,
+        frozen=0 if found.parameters else _frozen(running.optimizer),
     )
+
+
+def _frozen(optimizer: Any) -> int:
+    """How many tensors it holds, where none of them has a gradient."""
+    held = gradients.held(optimizer)
+    return 0 if any(parameter.grad is not None for parameter in held) else len(held)
 
 
 def _describe(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trainlint.runtime_checks.record import Unheld
+from trainlint.runtime_checks.probes.fingerprint import Fingerprint, take_fingerprint
+from trainlint.runtime_checks.record import Moved, Unheld
 from trainlint.runtime_checks.state import ModelState, State
 
 # An optimizer that steps only now and then has had its turn by then.
@@ -10,12 +11,17 @@ _STEPS = 20
 
 
 class UnheldParameters:
-    """Counts, per parameter, the steps on end over which it had a gradient and no holder."""
+    """Counts, per parameter, the steps on end over which it had a gradient and no holder.
+
+    One that moves all the same is left out: the script has an update rule of its own.
+    """
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._counts: dict[tuple[int, str], int] = {}
         self._told: dict[int, tuple[int, int]] = {}
+        self._prints: dict[tuple[int, str], Fingerprint | None] = {}
+        self._moved: set[tuple[int, str]] = set()
 
     def look(self) -> None:
         """After each step."""
@@ -23,7 +29,13 @@ class UnheldParameters:
         for model in self._state.roots():
             names = self._counted(model, held)
             if names:
-                self._tell(model.id, names)
+                self._tell(model, names)
+
+    def compare(self) -> None:
+        """At the end: which of those that were told of have moved since."""
+        for model in self._state.roots():
+            if model.id in self._told:
+                self._without_moved(model, [name for name, _ in model.live()])
 
     def _held(self) -> set[int]:
         return {
@@ -38,25 +50,44 @@ class UnheldParameters:
         """Names of those that have been so for long enough."""
         found = []
         for name, parameter in model.live():
-            if id(parameter) in held:
-                continue
             key = (model.id, name)
+            if id(parameter) in held or key in self._moved:
+                continue
             lacks = parameter.requires_grad and parameter.grad is not None
+            if lacks and key not in self._prints:
+                self._prints[key] = take_fingerprint(parameter)
             self._counts[key] = self._counts.get(key, 0) + 1 if lacks else 0
             if self._counts[key] >= _STEPS:
                 found.append(name)
         return found
 
-    def _tell(self, model: int, names: list[str]) -> None:
+    def _tell(self, model: ModelState, names: list[str]) -> None:
         """Write it when it becomes so, and again when the names change or the steps double."""
-        steps = min(self._counts[model, name] for name in names)
-        count, last = self._told.get(model, (0, 0))
-        if count != len(names) or steps >= 2 * last:
-            self._told[model] = (len(names), steps)
-            self._state.session.emit(Unheld(self._state.session.step, model, names, steps))
+        steps = min(self._counts[model.id, name] for name in names)
+        count, last = self._told.get(model.id, (0, 0))
+        if count == len(names) and steps < 2 * last:
+            return
+        names = self._without_moved(model, names)
+        self._told[model.id] = (len(names), steps)
+        if names:
+            self._state.session.emit(Unheld(self._state.session.step, model.id, names, steps))
+
+    def _without_moved(self, model: ModelState, names: list[str]) -> list[str]:
+        """Those that stay where they are; the others are told of."""
+        parameters = dict(model.live())
+        moved = [name for name in names if self._has_moved((model.id, name), parameters[name])]
+        if moved:
+            self._moved.update((model.id, name) for name in moved)
+            self._state.session.emit(Moved(self._state.session.step, model.id, moved))
+        return [name for name in names if name not in moved]
+
+    def _has_moved(self, key: tuple[int, str], parameter: object) -> bool:
+        known = self._prints.get(key)
+        return key not in self._moved and known is not None and known.has_moved(parameter)
 
 
 def install(state: State) -> None:
     """Look after every step."""
     unheld = UnheldParameters(state)
     state.session.after_step.append(unheld.look)
+    state.session.at_end.append(unheld.compare)

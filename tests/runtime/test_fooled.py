@@ -1,0 +1,144 @@
+"""Healthy scripts that once looked ill, and ill ones that once looked healthy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from watched import OFFSET, watch
+
+HEALTHY = {
+    "tasks take turns, every optimizer is stepped": """
+        trunk = nn.Linear(4, 16)
+        heads = nn.ModuleDict({task: nn.Linear(16, 1) for task in "abcd"})
+        parts = (trunk, *heads.values())
+        optimizers = [torch.optim.Adam(part.parameters(), 1e-2) for part in parts]
+        for i in range(60):
+            x = torch.randn(16, 4)
+            loss = F.mse_loss(heads["abcd"[i % 4]](torch.relu(trunk(x))), x.sum(1, keepdim=True))
+            for one in optimizers:
+                one.zero_grad()
+            loss.backward()
+            for one in optimizers:
+                one.step()
+    """,
+    "part of the model is updated by hand": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b, self.c = nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 1)
+            def forward(self, x):
+                return self.c(torch.tanh(self.b(torch.tanh(self.a(x)))))
+        model = Net()
+        optimizer = torch.optim.SGD(model.a.parameters(), 0.05)
+        for i in range(60):
+            x = torch.randn(16, 4)
+            model.zero_grad()
+            F.mse_loss(model(x), x.sum(1, keepdim=True)).backward()
+            optimizer.step()
+            with torch.no_grad():
+                for p in model.b.parameters():
+                    p -= 0.01 * p.grad
+            if i > 30:
+                for p in model.c.parameters():
+                    p.data.add_(p.grad, alpha=-0.01)
+    """,
+    "gradients are decayed in place": """
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for i in range(60):
+            F.mse_loss(model(torch.randn(8, 4)), torch.ones(8, 1)).backward()
+            optimizer.step()
+            for p in model.parameters():
+                p.grad.mul_(0.5)
+    """,
+    "gradients are decayed through data": """
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for i in range(60):
+            F.mse_loss(model(torch.randn(8, 4)), torch.ones(8, 1)).backward()
+            optimizer.step()
+            for p in model.parameters():
+                p.grad.data.mul_(0.5)
+    """,
+    "evolution moves frozen weights": """
+        model = nn.Linear(4, 1).requires_grad_(False)
+        optimizer = torch.optim.SGD(model.parameters(), 0.05)
+        x = torch.randn(64, 4)
+        for i in range(40):
+            base = F.mse_loss(model(x), x.sum(1, keepdim=True))
+            for p in model.parameters():
+                noise = 0.01 * torch.randn_like(p)
+                p.add_(noise)
+                p.grad = (F.mse_loss(model(x), x.sum(1, keepdim=True)) - base) * noise / 1e-4
+                p.sub_(noise)
+            optimizer.step()
+    """,
+    "a frozen part is thawed after the budget": """
+        encoder, decoder = nn.Linear(4, 8).requires_grad_(False), nn.Linear(8, 4)
+        optimizers = [torch.optim.Adam(part.parameters(), 1e-3) for part in (encoder, decoder)]
+        for i in range(300):
+            if i == 200:
+                encoder.requires_grad_(True)
+            x = torch.randn(16, 4)
+            loss = F.mse_loss(decoder(torch.tanh(encoder(x))), x)
+            for one in optimizers:
+                one.zero_grad()
+            loss.backward()
+            for one in optimizers:
+                one.step()
+    """,
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_script_is_silent(name: str, tmp_path: Path) -> None:
+    told = watch(tmp_path, HEALTHY[name], max_steps=120)
+    assert told.codes == []
+    assert len(told.run.steps) >= 40
+
+
+def test_gradients_that_a_module_lost_after_the_first_steps(tmp_path: Path) -> None:
+    code = """
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for i in range(80):
+            optimizer.zero_grad()
+            model(torch.randn(8, 4)).square().mean().backward()
+            optimizer.step()
+            if i == 1:
+                model = nn.Linear(4, 1)
+    """
+    told = watch(tmp_path, code)
+    assert (told.codes, told.line("RUN102")) == (["RUN102"], 6)
+
+
+def test_uncleared_gradients_stay_a_mistake_where_clipping_changes_them(tmp_path: Path) -> None:
+    code = """
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for i in range(40):
+            F.mse_loss(model(torch.randn(8, 4)), torch.ones(8, 1)).backward()
+            optimizer.step()
+            nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+    """
+    assert watch(tmp_path, code).codes == ["RUN101", "RUN201"]
+
+
+def test_an_optimizer_of_frozen_parameters_only(tmp_path: Path) -> None:
+    code = """
+        backbone, head, other = nn.Linear(8, 16), nn.Linear(16, 2), nn.Linear(8, 2)
+        for p in (*backbone.parameters(), *head.parameters()):
+            p.requires_grad = False
+        optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+        for i in range(50):
+            x = torch.randn(16, 8)
+            loss = F.cross_entropy(head(backbone(x)) + other(x), (x[:, 0] > 0).long())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """
+    told = watch(tmp_path, code)
+    assert (told.codes, told.line("RUN102")) == (["RUN102"], 10)
+    assert "holds only frozen parameters (2 parameters)" in told.found("RUN102").message
+    assert [place.location.line - OFFSET for place in told.found("RUN102").related] == [4]
