@@ -13,6 +13,9 @@ from typing import Any
 
 # The oldest torch that scripts are expected to run on, unless the configuration names another.
 OLDEST_TARGET = "2.2"
+# A release that can be named: from the oldest target on, its last number left out or not. What is
+# newer than the table is taken for what the table's newest is.
+RELEASE = r"(2\.(?:[2-9]|[1-9][0-9]+))(?:\.[0-9]+)?"
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -236,3 +236,39 @@ def test_documents(tmp_path: Path) -> None:
 def test_long_lines_take_no_longer(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import torch\n#" + " noqa:" * 20_000 + "\n#" + "# " * 50_000)
     assert trainlint("check", "a.py", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "written", ["ignore TRN001", "ignore: TRN001, TRN002", "ignore: TRN002 TRN001"]
+)
+def test_codes_without_brackets_are_all_that_is_excused(tmp_path: Path, written: str) -> None:
+    (tmp_path / "x.py").write_text(f"import torch\nx = undefined  # trainlint: {written}\n")
+    assert trainlint("check", "x.py", "--ignore", "TRN000", cwd=tmp_path).returncode == 0
+    (tmp_path / "x.py").write_text(f"import torch\nx = np.ones(2)  # trainlint: {written}\n")
+    done = trainlint("check", "x.py", "--select", "TRN001", "--ignore", "TRN000", cwd=tmp_path)
+    assert done.returncode == 0
+    (tmp_path / "x.py").write_text("import torch\nx = undefined  # trainlint: ignore TRN002\n")
+    assert "TRN001" in trainlint("check", "x.py", cwd=tmp_path).stdout
+
+
+def test_an_unneeded_code_without_brackets_is_taken_out(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("import torch\nx = oops  # trainlint: ignore TRN001, TRN101\n")
+    assert "TRN000" in trainlint("check", "x.py", cwd=tmp_path).stdout
+    trainlint("check", "x.py", "--fix", cwd=tmp_path)
+    expected = "import torch\nx = oops  # trainlint: ignore[TRN001]\n"
+    assert (tmp_path / "x.py").read_text() == expected
+    assert trainlint("check", "x.py", cwd=tmp_path).returncode == 0
+
+
+def test_a_suppression_that_a_document_only_shows(tmp_path: Path) -> None:
+    text = "Write `<!-- trainlint: ignore[TRN201] -->` above it.\n\n```html\n"
+    text += "<!-- trainlint: ignore-file -->\n```\n\n```python\n"
+    text += (
+        "import torch\nmodel = torch.nn.Linear(2, 2)\n"
+        "opt = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+        "for x in torch.randn(9, 4, 2):\n    model(x).mean().backward()\n    opt.step()\n```\n"
+    )
+    (tmp_path / "a.md").write_text(text)
+    done = trainlint("check", "a.md", cwd=tmp_path)
+    assert "TRN000" not in done.stdout
+    assert "TRN101" in done.stdout

@@ -14,7 +14,11 @@ from trainlint.lint.source import Source
 from trainlint.lint.tokens import NO_TOKENS, tokens
 from trainlint.statements import blocks_of
 
-_WORDS = r"trainlint:\s*(?P<kind>ignore-file|ignore|disable|enable)\b(?:\[(?P<codes>[^\]\r\n]*)\])?"
+# Codes stand in brackets; those that are written after a blank or a colon are meant as well.
+_WORDS = (
+    r"trainlint:\s*(?P<kind>ignore-file|ignore|disable|enable)\b(?:\[(?P<codes>[^\]\r\n]*)\]"
+    r"|[ \t:]+(?P<bare>(?:TRN|RUN)\d+(?:[ \t]*[,\s][ \t]*(?:TRN|RUN)\d+)*)\b)?"
+)
 _OURS = re.compile(rf"#\s*{_WORDS}", re.I)
 _NOQA = re.compile(r"#\s*noqa(?!\w)(?::\s*(?P<codes>[A-Z]+\d+(?:[\s,]+[A-Z]+\d+)*))?", re.I)
 _PROSE = re.compile(rf"(?:<!--|^\s*\.\.)\s*{_WORDS}", re.I)
@@ -180,14 +184,14 @@ def _in_comment(token: tokenize.TokenInfo) -> Iterator[_Read]:
             kind = match.groupdict().get("kind") or "noqa"
             start, end = column + match.start(), column + match.end()
             mark = Mark(line, start, end, token.string, column, alone)
-            yield _Read(kind.lower(), _listed(match["codes"]), mark)
+            yield _Read(kind.lower(), _listed(match), mark)
 
 
 def _prose(source: Source) -> Iterator[Directive]:
     if source.kind != "document":
         return
     lines = source.lines
-    read = [one for number, line in enumerate(lines, 1) for one in _in_line(number, line)]
+    read = [one for number, line in _told_lines(lines) for one in _in_line(number, line)]
     for one in read:
         number = one.mark.line
         if one.kind == "ignore-file":
@@ -217,6 +221,21 @@ def _paragraph_end(lines: Sequence[str], mark: Mark) -> int:
     return max(end, mark.line + 1)
 
 
+_FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
+_SPAN = re.compile(r"(`+)(?!`)[^`]{1,400}\1(?!`)")
+
+
+def _told_lines(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The lines of a document without what it only shows: fenced blocks, code within a line."""
+    fence = ""
+    for number, line in enumerate(lines, 1):
+        found = _FENCE.match(line)
+        if found is not None and (not fence or found[1].startswith(fence)):
+            fence = "" if fence else found[1]
+        elif not fence:
+            yield number, _SPAN.sub(lambda span: " " * len(span[0]), line)
+
+
 def _prose_end(read: Sequence[_Read], code: str | None, start: _Read, end: int) -> int:
     return next(
         (
@@ -234,10 +253,12 @@ def _in_line(number: int, line: str) -> Iterator[_Read]:
     for match in _PROSE.finditer(line):
         alone = line[match.end() :].strip() in ("", "-->") and not line[: match.start()].strip()
         mark = Mark(number, match.start(), match.end(), line, 0, alone, in_prose=True)
-        yield _Read(match["kind"].lower(), _listed(match["codes"]), mark)
+        yield _Read(match["kind"].lower(), _listed(match), mark)
 
 
-def _listed(codes: str | None) -> tuple[str, ...] | None:
+def _listed(match: re.Match[str]) -> tuple[str, ...] | None:
+    found = match.groupdict()
+    codes = found["codes"] if found["codes"] is not None else found.get("bare")
     if codes is None:
         return None
     return tuple(dict.fromkeys(code for code in re.split(r"[\s,]+", codes) if code))

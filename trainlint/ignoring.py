@@ -83,7 +83,7 @@ class _Places:
 
     def _extended(self, one: Directive) -> _Spot | None:
         mark = one.mark
-        listed_in_brackets = one.kind == "ignore"
+        listed_in_brackets = mark.comment[mark.end - mark.comment_start - 1] == "]"
         at = self._source.offset(mark.line, mark.end - 1 if listed_in_brackets else mark.end)
         return None if at is None else _Spot(at, ", ")
 

@@ -134,6 +134,8 @@ def _fix(source: Source, one: Directive, idle: Sequence[str]) -> Fix | None:
 def _with_codes(text: str, kept: Sequence[str]) -> str:
     if "[" in text:
         return f"{text[: text.index('[')]}[{', '.join(kept)}]"
+    if bare := re.match(r".*?(?:ignore-file|ignore|disable)\b", text, re.I):
+        return f"{bare[0]}[{', '.join(kept)}]"
     return f"{text[: text.index(':') + 1]} {', '.join(kept)}"
 
 

@@ -14,7 +14,7 @@ from trainlint.config.keys import KEYS, Kind, thresholds
 from trainlint.config.model import Config, ConfigError, Number
 from trainlint.finding import Severity
 from trainlint.lint.patterns import Patterns
-from trainlint.lint.torch_api import API
+from trainlint.lint.torch_api import OLDEST_TARGET, RELEASE
 from trainlint.registry import Listed
 from trainlint.selection import UnknownCodeError, check_selectors
 
@@ -185,14 +185,13 @@ def is_time(value: Number) -> bool:
 
 def release_of(value: object) -> str | None:
     """A release of torch without its last number, if it is one that can be named."""
-    found = re.fullmatch(r"(\d+\.\d+)(\.\d+)?", value) if isinstance(value, str) else None
-    return found[1] if found is not None and found[1] in API.targets else None
+    found = re.fullmatch(RELEASE, value) if isinstance(value, str) else None
+    return None if found is None else found[1]
 
 
 def releases() -> str:
     """The releases that can be named, in words."""
-    targets = API.targets
-    return f'a release of torch, from "{targets[0]}" to "{targets[-1]}"'
+    return f'a release of torch, "{OLDEST_TARGET}" or newer'
 
 
 def _near(name: object, known: Sequence[str]) -> str | None:

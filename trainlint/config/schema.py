@@ -8,7 +8,7 @@ from typing import Any
 from trainlint.config.keys import KEYS, Key, Kind, Threshold, thresholds
 from trainlint.finding import Severity
 from trainlint.lint.limit import TIME_LIMIT
-from trainlint.lint.torch_api import API
+from trainlint.lint.torch_api import API, RELEASE
 from trainlint.registry import Listed
 
 Schema = dict[str, Any]
@@ -46,10 +46,9 @@ def _patterns() -> Schema:
 
 
 def _release() -> Schema:
-    releases = "|".join(target.replace(".", r"\.") for target in API.targets)
     return {
         "type": "string",
-        "pattern": rf"^({releases})(\.[0-9]+)?$",
+        "pattern": f"^{RELEASE}$",
         "examples": API.targets,
     }
 
