@@ -1,9 +1,11 @@
 # Each target sets up what it needs in .venv, a virtual environment of its own.
 PYTHON ?= python3
 VENV ?= .venv
+# How many times the cases of the tests `make fuzz` tries.
+TIMES ?= 30
 BIN := $(VENV)/bin
 
-.PHONY: setup test demo check docs clean
+.PHONY: setup test fuzz demo check docs clean
 
 setup: $(VENV)/.ready
 
@@ -14,6 +16,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 test: setup
 	$(BIN)/python -m pytest -n auto
+
+fuzz: setup
+	TRAINLINT_FUZZ=$(TIMES) $(BIN)/python -m pytest -n auto tests/test_fuzz.py
 
 demo: setup
 	PATH="$(abspath $(BIN)):$$PATH" ./demo.sh

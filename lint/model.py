@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from trainlint.finding import Edit, Location
+from trainlint.lint.feeds import Plain, without_feeds
 from trainlint.lint.lower.scopes import Names
 from trainlint.lint.lower.syntax import WAYS_OUT, dotted, is_same_again, statements
 from trainlint.lint.lower.values import Carry, Class, Obj, Value
@@ -295,11 +296,17 @@ class Script:
 
     @cached_property
     def _positions(self) -> Positions:
-        return Positions(self.module, self.source.code, self.source.code_lines)
+        return Positions(self.module, self._plain.code, self._plain.lines)
+
+    @cached_property
+    def _plain(self) -> Plain:
+        return without_feeds(self.source.code)
 
     def range(self, node: cst.CSTNode) -> tuple[int, int, int, int]:
         """First line, column, last line, end column in `source.code`: lines from 1, columns 0."""
-        return self._positions.of(node)
+        line, column, last, end = self._positions.of(node)
+        taken = self._plain.taken
+        return line, column + taken.get(line, 0), last, end + taken.get(last, 0)
 
     def location(self, node: cst.CSTNode) -> Location:
         """Where a node stands in the original file."""

@@ -10,6 +10,7 @@ import warnings
 
 import libcst as cst
 
+from trainlint.lint.feeds import without_feeds
 from trainlint.lint.problem import Unreadable
 from trainlint.lint.source import Source
 
@@ -46,7 +47,7 @@ def parse(source: Source) -> cst.Module:
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        return cst.parse_module(source.code)
+        return cst.parse_module(without_feeds(source.code).code)
     except cst.ParserSyntaxError as error:
         raise _syntax_problem(source, error) from None
     except (RecursionError, cst.CSTValidationError) as error:
