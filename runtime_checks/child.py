@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
@@ -27,6 +27,7 @@ from trainlint.runtime_checks.raising import raised_by, site_of
 from trainlint.runtime_checks.record import End, Line, Start, dump_line
 from trainlint.runtime_checks.session import Session
 from trainlint.runtime_checks.trials.trial import parse_trial
+from trainlint.runtime_checks.waiting import Work, is_long_idle, standing
 
 # Seconds past the budget after which the script is interrupted, and given up.
 INTERRUPT_AFTER = 1.0
@@ -34,7 +35,10 @@ GIVE_UP_AFTER = 6.0
 
 
 class OutOfTime(Stopped):
-    """Raised in the script's thread when it does not come to a place where it could end."""
+    """Raised in the script's thread when it does not come to a place where it could end.
+
+    Why is told by `Session.stopped`: whatever is raised in another thread takes no arguments.
+    """
 
     def __init__(self) -> None:
         super().__init__("seconds")
@@ -120,7 +124,7 @@ class _Child:
                 try:
                     self._execute()
                 except Stopped as stopped:
-                    reason = stopped.reason
+                    reason = session.stopped or stopped.reason
                 except SystemExit as exit_:
                     reason, status = "exit", _status_of(exit_)
                     text = exit_.code if isinstance(exit_.code, str) else ""
@@ -131,7 +135,8 @@ class _Child:
                     reason, status = self._raised(error)
         finally:
             if os.getpid() == pid:
-                session.emit(End(reason, session.step, session.seconds, status, text, site))
+                end = End(reason, session.step, session.seconds, status, text, site)
+                session.emit(session.late(end))
         return status
 
     def _actions(self) -> dict[str, Callable[[], None]]:
@@ -248,7 +253,7 @@ def _without_ours(trace: TracebackType | None) -> TracebackType | None:
 def _abandon(session: Session, reason: str) -> None:
     """End the process at once, with a word; what was measured is in the record."""
     session.finish()
-    session.emit(End(reason, session.step, session.seconds))
+    session.emit(session.late(End(reason, session.step, session.seconds)))
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -269,12 +274,24 @@ class _Watchdog(threading.Thread):
         """Interrupt first; a script that is deep in native code loses its process."""
         budget = self._session.budget
         assert budget is not None
+        session = self._session
+        self._sleep_until(budget.max_seconds)
+        work = Work()
         self._sleep_until(budget.max_seconds + INTERRUPT_AFTER)
-        if self._session.stopped is None:
-            self._session.stopped = "seconds"
+        if session.stopped is None:
+            self._tell_where()
+            session.stopped = "hung" if is_long_idle(session) and work.is_quiet() else "seconds"
             _raise_in(self._script_thread, OutOfTime)
         self._sleep_until(budget.max_seconds + GIVE_UP_AFTER)
-        _abandon(self._session, "seconds")
+        _abandon(session, session.stopped)
+
+    def _tell_where(self) -> None:
+        session, at = self._session, standing(self._script_thread)
+        session.late = lambda end: (
+            replace(end, site=at.site, inside=at.inside, idle=session.idle)
+            if end.reason in ("seconds", "hung")
+            else end
+        )
 
     def _sleep_until(self, seconds: float) -> None:
         while (left := seconds - self._session.seconds) > 0:

@@ -15,6 +15,7 @@ from enum import Enum
 
 from trainlint.finding import Evidence, Finding, Location, Related, Severity, Verdict
 from trainlint.registry import DETECTORS, Entry, load, make_entry, register
+from trainlint.runtime_checks.enough import too_few_steps
 from trainlint.runtime_checks.record import Run, Site
 
 
@@ -22,6 +23,8 @@ from trainlint.runtime_checks.record import Run, Site
 class Thresholds:
     """Where the detectors draw their lines. Norms are L2, shares run from 0 to 1."""
 
+    # A run of fewer steps in which nothing was found is not called healthy.
+    least_steps: int = 10
     # Once can be an odd first batch, three times in a row of events is how the script works.
     stale_steps: int = 3
     gradless_steps: int = 3
@@ -130,12 +133,19 @@ class Judgement:
     """All that the detectors made of one run, each by code.
 
     `reached` is False where no optimizer ever stepped: nothing about training can be said then.
+    `too_few` says why the run is too short to be called healthy, and is empty where it is not.
     """
 
     findings: tuple[Finding, ...]
     outcomes: tuple[Outcome, ...]
     witnesses: tuple[Witness, ...]
     reached: bool
+    too_few: str = ""
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether finding nothing means that the training is healthy."""
+        return self.reached and not self.too_few
 
     def state(self, code: str) -> State:
         """How the detector of that code ended."""
@@ -180,7 +190,8 @@ def judge(run: Run, limits: Thresholds | None = None) -> Judgement:
         witnesses += [result for result in results if isinstance(result, Witness)]
         outcomes.append(_outcome(entry, bool(found), results))
     findings.sort(key=lambda finding: (finding.code, finding.sort_key))
-    return Judgement(tuple(findings), tuple(outcomes), tuple(witnesses), bool(run.steps))
+    few = too_few_steps(run, limits.least_steps)
+    return Judgement(tuple(findings), tuple(outcomes), tuple(witnesses), bool(run.steps), few)
 
 
 def _outcome(entry: Entry, found: bool, results: Iterable[Result]) -> Outcome:

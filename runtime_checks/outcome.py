@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from trainlint.runtime_checks.detectors.never_stepped import never_stepped_message
-from trainlint.runtime_checks.detectors.script_killed import how_it_ended
+from trainlint.runtime_checks.detectors.script_killed import how_it_ended, where_it_stands
 from trainlint.runtime_checks.record import Run
 from trainlint.runtime_checks.series import count
+
+# Seconds without a sign of training that a reader is told of.
+LONG_IDLE = 2.0
 
 
 def outcome_line(run: Run) -> str:
@@ -21,6 +24,8 @@ def outcome_line(run: Run) -> str:
 def _ending(run: Run) -> str:
     reason = run.end.reason if run.end else "vanished"
     status = run.end.status if run.end else 0
+    if reason == "seconds" and run.end and (run.end.idle or 0.0) >= LONG_IDLE:
+        return f"stopped when its time was up; {where_it_stands(run.end)}"
     kind = run.raised.type.rpartition(".")[2] if run.raised else "an exception"
     endings = {
         "finished": "the script ran to its end",

@@ -269,8 +269,9 @@ class End:
     """Last line: of the child, or, where the child could write none, of the parent.
 
     The child ends "finished", by its budget ("steps", "seconds"), "raised", "exit" or
-    "interrupted"; a watched block also by being "left". The parent adds "killed" (by a signal),
-    "hung" (it had to be stopped) or "vanished" (`os._exit`, or anything else that left no word).
+    "interrupted", or "hung" where its time was up while it waited for long; a watched block also
+    by being "left". The parent adds "killed" (by a signal), "hung" (it had to be stopped) or
+    "vanished" (`os._exit`, or anything else that left no word).
     """
 
     kind: ClassVar[str] = "end"
@@ -279,7 +280,9 @@ class End:
     seconds: float
     status: int = 0  # exit status; of a killed child the signal's number, negative
     text: str = ""  # what the script gave sys.exit to print
-    site: Site | None = None  # where it called sys.exit
+    site: Site | None = None  # where it called sys.exit, or where it stood when its time was up
+    inside: str = ""  # the library's function that it had called there, `queue.get`
+    idle: float | None = None  # seconds without a sign of its training, when its time was up
 
 
 Line = (

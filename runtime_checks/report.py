@@ -80,7 +80,7 @@ def _lowest(group: Sequence[Evaluation]) -> str:
 def _detectors(judgement: Judgement, paint: Paint) -> list[str]:
     """What was found and passed in a line each, and each that could not tell with its reason."""
     shown = [outcome for outcome in judgement.outcomes if outcome.default]
-    if not judgement.reached:
+    if not judgement.is_telling:
         shown = [outcome for outcome in shown if outcome.state is State.FOUND]
     lines = []
     for state, style in ((State.FOUND, "red"), (State.PASSED, "green")):

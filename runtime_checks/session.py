@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from trainlint.runtime_checks.budget import Budget, Stopped
-from trainlint.runtime_checks.record import Line, Note, Start
+from trainlint.runtime_checks.record import End, Line, Note, Start
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,17 +43,34 @@ class Session:
         self.on_device: Callable[[str], None] = lambda device: None
         # Makes a loss function one whose values without a graph are an evaluation.
         self.watch_loss: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda loss: loss
+        # Adds to the last line where the script stood when its time was up.
+        self.late: Callable[[End], End] = lambda end: end
         # Ends the process at once; the child sets it, for scripts that swallow `Stopped`.
         self.abandon: Callable[[str], None] | None = None
         self._pid = os.getpid()
         self._thread = threading.get_ident()
         self._noted: set[str] = set()
+        # When a probe last saw something of the training, and the longest pause since it began.
+        self._beaten = self.began
+        self.longest = 0.0
         self._numbers = 0
 
     @property
     def seconds(self) -> float:
         """Seconds since the run began."""
         return time.monotonic() - self.began
+
+    @property
+    def idle(self) -> float:
+        """Seconds since something of the training was last seen."""
+        return time.monotonic() - self._beaten
+
+    def beat(self) -> None:
+        """Something of the training is seen: a step, a backward, a batch, a model's call."""
+        now = time.monotonic()
+        if self.step:
+            self.longest = max(self.longest, now - self._beaten)
+        self._beaten = now
 
     def here(self) -> bool:
         """False in a forked child and in other threads: they are not what is watched."""

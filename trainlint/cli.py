@@ -211,6 +211,9 @@ def run(script: str, arguments: tuple[str, ...], **options: Any) -> None:
 
     The script is run unmodified, as `__main__`, with ARGUMENTS as its own; it is also read, and
     the report says which of the findings the run confirms.
+
+    Exit codes: 0 nothing found, 1 findings, 2 something could not be checked (it never trained, or
+    took too few steps to judge), 130 interrupted.
     """
     from trainlint.commands.run import run_command
 

@@ -65,9 +65,10 @@ class Watched:
 
     def report(self, *, color: bool = False) -> str:
         """The text that `trainlint run` prints."""
-        findings = self.findings
+        findings, judgement = self.findings, self._judgement
         text = render_text(findings, _sources(findings), color=color)
-        return render_report(self.run, self._judgement, text, color=color)
+        short = "" if findings or not judgement.too_few else f"\n{judgement.too_few}\n"
+        return render_report(self.run, judgement, text, color=color) + short
 
     def write_log(self, log_dir: str | Path) -> None:
         """Leave a TensorBoard log; raises `trainlint.runtime_checks.board.BoardError`."""

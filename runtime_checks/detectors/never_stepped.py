@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trainlint.finding import Severity
 from trainlint.runtime_checks.detection import Found, Result, Thresholds, detector
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.record import End, Run
 from trainlint.runtime_checks.series import count
 
 
@@ -19,7 +19,8 @@ def never_stepped(run: Run, limits: Thresholds) -> Iterator[Result]:
     checked.
     """
     if not run.steps:
-        yield Found(None, never_stepped_message(run))
+        late = run.end if run.end and run.end.reason == "seconds" else None
+        yield Found(late.site if late else None, never_stepped_message(run))
 
 
 def never_stepped_message(run: Run) -> str:
@@ -42,7 +43,13 @@ def _why(run: Run) -> str:
         "finished": "it ended first",
         "left": "the watched block ended first",
         "exit": f"it called sys.exit({run.end.status}) first",
-        "seconds": f"its time was up after {run.end.seconds:.0f} s",
+        "seconds": f"its time was up after {run.end.seconds:.0f} s{_place(run.end)}",
         "interrupted": "it was interrupted first",
     }
     return ends.get(run.end.reason, f"it ended first ({run.end.reason})")
+
+
+def _place(end: End) -> str:
+    """Where it stood then."""
+    inside = f" (in {end.inside})" if end.inside else ""
+    return f", at line {end.site.line}{inside}" if end.site else ""

@@ -7,12 +7,9 @@ from itertools import pairwise
 
 from trainlint.finding import Severity, Verdict
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, Witness, detector
+from trainlint.runtime_checks.enough import CLOSURE
 from trainlint.runtime_checks.record import OptimizerInfo, Run, Step
 from trainlint.runtime_checks.series import count, measured
-
-# These evaluate a closure inside `step()`: what stands in `.grad` before it says nothing.
-CLOSURE = frozenset({"LBFGS"})
-
 
 # Cleared before the step, never made, cut off from the loss, or made for another model.
 RULES = ("TRN102", "TRN105", "TRN107", "TRN108", "TRN113")

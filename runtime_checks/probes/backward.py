@@ -59,6 +59,7 @@ class Backwards:
 
     def _begun(self, tensors: Any) -> list[_Before]:
         state = self._state
+        state.session.beat()
         state.session.happened(state.session.before_backward)
         self._note_loss(tensors, user_site())
         state.backwards += 1

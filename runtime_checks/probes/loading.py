@@ -66,6 +66,7 @@ class Loading:
             running = self._running.get(iterator) if self._state.session.here() else None
             if running is None:
                 return original(iterator)
+            self._state.session.beat()
             self._state.session.check_budget()
             if self._is_spent(running) and _in_for_statement():
                 self._cut(running)

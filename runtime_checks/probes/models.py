@@ -38,6 +38,7 @@ class Models:
 
     def _called_root(self, module: Any) -> None:
         state = self._state
+        state.session.beat()
         for action in list(state.session.before_root):
             action(module)
         if module not in state.models:

@@ -150,6 +150,7 @@ class Steps:
         state.backwards = 0
         known.own += 1
         state.session.step += 1
+        state.session.beat()
         state.session.happened(state.session.after_step)
 
     def _check(self, running: _Running, names: list[str], found: _Gradients, line: Step) -> None:

@@ -35,6 +35,7 @@ from trainlint.finding import Severity
 from trainlint.registry import DETECTORS, load
 from trainlint.runtime_checks.detection import Thresholds, judge
 from trainlint.runtime_checks.detectors.never_stepped import never_stepped_message
+from trainlint.runtime_checks.outcome import outcome_line
 from trainlint.runtime_checks.record import (
     Backward,
     End,
@@ -679,3 +680,51 @@ def test_every_manual_explains(entry: object) -> None:
     manual = entry.manual  # type: ignore[attr-defined]
     assert manual.summary.endswith(".")
     assert len(manual.explanation) > 100
+
+
+def test_a_run_of_few_steps_is_not_called_healthy() -> None:
+    judgement = judge(ordinary(3))
+    assert not judgement.is_telling
+    assert judgement.too_few == (
+        "too few steps to judge: it took 3 optimizer steps, and 10 is the least (let it train for "
+        "longer)"
+    )
+    run = ordinary(9)
+    run.end = End("seconds", 9, 60.0)
+    assert "(raise --max-seconds)" in judge(run).too_few
+    assert judge(ordinary(10)).is_telling
+    assert judge(ordinary(3), Thresholds(least_steps=3)).is_telling
+
+
+def test_each_evaluation_of_a_closure_counts_as_a_step() -> None:
+    run = new_run("LBFGS")
+    step(run, backwards=12)
+    assert judge(run).is_telling
+
+
+# RUN002, of scripts that wait
+
+
+def test_a_script_that_waits_for_ever_is_told_where() -> None:
+    run = ordinary(12)
+    run.end = End("hung", 12, 20.0, site=Site(SCRIPT, 7), inside="queue.get", idle=14.0)
+    (finding,) = found(run, "RUN002")
+    assert finding.location.line == 7
+    assert "second 6, it waits at line 7 (in queue.get)" in finding.message
+
+
+def test_where_a_script_stood_that_worked_on_is_told_in_the_headline() -> None:
+    run = ordinary(12)
+    run.end = End("seconds", 12, 20.0, site=Site(SCRIPT, 7), idle=14.0)
+    assert found(run, "RUN002") == []
+    assert outcome_line(run).endswith("since second 6, it is at line 7")
+    run.end = End("seconds", 12, 20.0, site=Site(SCRIPT, 7), idle=0.5)
+    assert outcome_line(run).endswith("stopped when its time was up")
+
+
+def test_where_a_script_stood_that_never_trained() -> None:
+    run = new_run()
+    run.end = End("seconds", 0, 20.0, site=Site(SCRIPT, 7), inside="socket.recv", idle=14.0)
+    (finding,) = found(run, "RUN003")
+    assert finding.location.line == 7
+    assert finding.message.endswith("up after 20 s, at line 7 (in socket.recv)")

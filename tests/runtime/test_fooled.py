@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from watched import OFFSET, watch
+from command import trainlint
+from watched import OFFSET, watch, write
 
 HEALTHY = {
     "tasks take turns, every optimizer is stepped": """
@@ -142,3 +144,23 @@ def test_an_optimizer_of_frozen_parameters_only(tmp_path: Path) -> None:
     assert (told.codes, told.line("RUN102")) == (["RUN102"], 10)
     assert "holds only frozen parameters (2 parameters)" in told.found("RUN102").message
     assert [place.location.line - OFFSET for place in told.found("RUN102").related] == [4]
+
+
+def test_almost_nothing_is_no_all_clear(tmp_path: Path) -> None:
+    code = """
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for i in range(3):
+            optimizer.zero_grad()
+            model(torch.randn(8, 4)).square().mean().backward()
+            optimizer.step()
+    """
+    script = write(tmp_path, code)
+    for format_ in ("text", "concise"):
+        done = trainlint("run", script, "--output-format", format_)
+        assert done.returncode == 2
+        assert done.stdout.splitlines()[-1].startswith("Too few steps to judge: it took 3")
+        assert "passed" not in done.stdout
+    done = trainlint("run", script, "--output-format", "json")
+    assert done.returncode == 2
+    assert "too few steps to judge" in json.loads(done.stdout)["run"]["notes"][0]

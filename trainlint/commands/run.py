@@ -161,6 +161,8 @@ def _last_line(
             return "Interrupted; nothing found until then."
         if not judgement.reached:
             return "Nothing was seen of its training."
+        if judgement.too_few:
+            return f"{judgement.too_few[:1].upper()}{judgement.too_few[1:]}."
     return summary_line(findings, problems, 1)
 
 
@@ -172,4 +174,4 @@ def _exit_code(
 ) -> int:
     if observed.interrupted:
         return INTERRUPTED
-    return exit_code(bool(findings), bool(problems) or not (findings or judgement.reached))
+    return exit_code(bool(findings), bool(problems) or not (findings or judgement.is_telling))
