@@ -9,7 +9,13 @@ from trainlint.lint.holding import holds, may_be, same_object
 from trainlint.lint.lower.calls import unwrapped
 from trainlint.lint.lower.values import Const, Obj, Value
 from trainlint.lint.model import Event, Script
-from trainlint.lint.optimizers import holders, is_torch_optimizer, owner_of, parameter_parts
+from trainlint.lint.optimizers import (
+    holders,
+    is_torch_optimizer,
+    owner_of,
+    parameter_parts,
+    parents_of,
+)
 from trainlint.lint.rule import found, rule
 from trainlint.lint.training import unconditional
 
@@ -56,7 +62,7 @@ def only_frozen_parameters(script: Script) -> Iterator[Finding]:
     for trace in script.traces:
         for index, event in enumerate(trace.events):
             if event.kind == "make" and is_torch_optimizer(event.result):
-                frozen = _all_frozen(trace.events[:index], event)
+                frozen = _all_frozen(script, trace.events[:index], event)
                 if frozen is not None and event.site.script is script:
                     yield _finding(event, frozen)
 
@@ -74,7 +80,7 @@ def _is_false(value: Value) -> bool:
     return isinstance(value, Const) and value.value is False
 
 
-def _all_frozen(before: list[Event], made: Event) -> Event | None:
+def _all_frozen(script: Script, before: list[Event], made: Event) -> Event | None:
     """What froze the last of the optimizer's modules, where all of them are frozen."""
     given = made.argument(0, "params")
     if given is None or made.starred:
@@ -84,7 +90,7 @@ def _all_frozen(before: list[Event], made: Event) -> Event | None:
         return None
     found_last = None
     for module in modules:
-        found_last = _frozen_by(before, made, module)
+        found_last = _frozen_by(script, before, made, module)
         if found_last is None:
             return None
     return found_last
@@ -95,9 +101,9 @@ def _has_more(given: Value, modules: list[Value]) -> bool:
     return not (isinstance(given, Obj) and given.kind == "parameters") or len(modules) != 1
 
 
-def _frozen_by(before: list[Event], made: Event, module: Value) -> Event | None:
+def _frozen_by(script: Script, before: list[Event], made: Event, module: Value) -> Event | None:
     """The event that froze a module, or one that it is a part of; None if it may have changed."""
-    around = holders(module, {})
+    around = holders(module, parents_of(script))
     for index in range(len(before) - 1, -1, -1):
         event = before[index]
         target = _frozen_module(event)
