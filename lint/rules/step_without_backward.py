@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trainlint.finding import Finding
+from trainlint.lint.claimed import all_words
 from trainlint.lint.lower.values import Obj
 from trainlint.lint.model import Event, Script
 from trainlint.lint.rule import found, rule
-from trainlint.lint.training import escaped, is_optimizer, reads
+from trainlint.lint.training import escaped, is_optimizer
+
+_GRADIENTS = re.compile(r"backward|autograd|\bgrad\b")
 
 
 @rule("TRN105", needs=(b".step(",))
@@ -18,8 +22,8 @@ def step_without_backward(script: Script) -> Iterator[Finding]:
     Without `backward()` every `.grad` is None, and the step passes all parameters over without a
     word.
 
-    Nothing is said where the script, or a file of the project that it imports, speaks of
-    `backward`, `autograd` or `.grad` anywhere.
+    Nothing is said where the code, or a file of the project that it imports, names `backward`,
+    `autograd` or `grad` anywhere; comments do not count.
 
     Bad:
         import torch
@@ -46,24 +50,33 @@ def step_without_backward(script: Script) -> Iterator[Finding]:
 
     Source: the documentation of torch.optim ("Taking an optimization step").
     """
-    if reads(script, b"backward", b"autograd", b".grad", b" grad(") or not script.complete:
+    steps = list(_steps(script)) if script.complete else []
+    if not steps or any(text is None or _GRADIENTS.search(text) for text in all_words(script)):
         return
+    for event in steps:
+        name = event.receiver_text or "optimizer"
+        yield found(
+            event.site,
+            f"`{name}` steps, but nothing in this script ever calls `backward()`: there is no"
+            " gradient",
+            related=[(event.loops[-1].heading, "the loop")],
+            hint="call `loss.backward()` before the step",
+        )
+
+
+def _steps(script: Script) -> Iterator[Event]:
+    """The steps in loops that compute something, and let nothing unseen do the rest."""
     for trace in script.traces:
         for event in trace.events:
             made = event.receiver
             if event.kind != "step" or not event.loops or not is_optimizer(made):
                 continue
             inside = [e for e in trace.events if event.loops[-1] in e.loops]
+            if any(e.kind == "backward" for e in inside):
+                continue
             trains = any(e.kind in ("forward", "loss") for e in inside)
             if trains and not event.args and not escaped(script, made) and not _unseen(inside):
-                name = event.receiver_text or "optimizer"
-                yield found(
-                    event.site,
-                    f"`{name}` steps, but nothing in this script ever calls `backward()`: there is"
-                    " no gradient",
-                    related=[(event.loops[-1].heading, "the loop")],
-                    hint="call `loss.backward()` before the step",
-                )
+                yield event
 
 
 def _unseen(events: list[Event]) -> bool:
