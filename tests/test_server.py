@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +284,19 @@ async def test_it_ends_as_the_protocol_says() -> None:
     assert b"Traceback" not in done.stderr
     assert start(hello + message("exit")).returncode == 1
     assert start(b"").returncode == 1  # the editor is gone
+
+
+async def test_someone_who_starts_it_by_hand_is_told_and_can_stop_it() -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "trainlint", "server"]
+    with subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert b"waits for an editor" in process.stderr.readline()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) in (-signal.SIGINT, 130)
+    os.close(ours)
+    os.close(theirs)
 
 
 async def test_without_pygls_it_says_what_to_install(tmp_path: Path) -> None:

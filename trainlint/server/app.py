@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from urllib.parse import unquote
 
@@ -24,6 +25,8 @@ _WATCHED = ("**/*.py", f"**/{{{','.join(NAMES)}}}")
 def serve() -> int:
     """Serve an editor over standard input and output until it says goodbye; 0 if it did."""
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    # A thread that waits for the editor's next word would hold Ctrl-C up.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Standard output is the editor's: whatever else is printed must not get in between.
     output, sys.stdout = sys.stdout.buffer, sys.stderr
     server = LanguageServer("trainlint", __version__)
