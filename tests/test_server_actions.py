@@ -131,6 +131,20 @@ async def test_the_manual_is_shown_on_hover(tmp_path: Path) -> None:
         assert await editor.hover("a.py", 0, 0) is None
 
 
+async def test_the_manual_of_what_a_comment_suppresses_is_shown_too(tmp_path: Path) -> None:
+    line = "x = '\U0001f600'; print(net)  # trainlint: ignore[TRN001]"
+    end = line.index("TRN001") + 1 + len("TRN001")  # one further on in UTF-16
+    text = f"import torch\n{line}\n# TRN001\n"
+    async with editing(tmp_path) as editor:
+        await editor.open("a.py", text)
+        shown = await editor.hover("a.py", 1, end)
+        assert shown is not None
+        assert isinstance(shown.contents, types.MarkupContent)
+        assert "[TRN001](https://" in shown.contents.value
+        assert await editor.hover("a.py", 1, end - 8) is None
+        assert await editor.hover("a.py", 2, 4) is None
+
+
 async def test_an_editor_without_markdown_is_given_text(tmp_path: Path) -> None:
     hover = types.HoverClientCapabilities(content_format=[types.MarkupKind.PlainText])
     text = types.TextDocumentClientCapabilities(hover=hover)

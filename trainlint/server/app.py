@@ -15,8 +15,9 @@ from trainlint._version import __version__
 from trainlint.config.files import NAMES
 from trainlint.finding import is_fixable
 from trainlint.server.actions import FIX_ALL, KINDS, Editing, fix_all_action, is_wanted
-from trainlint.server.diagnostics import Told, manuals
+from trainlint.server.diagnostics import Told
 from trainlint.server.documents import Document, OpenDocument
+from trainlint.server.hovering import manual_of, manuals, suppressed_at
 from trainlint.server.session import PAUSE, Session
 
 _WATCHED = ("**/*.py", f"**/{{{','.join(NAMES)}}}")
@@ -117,14 +118,7 @@ def _can_watch(capabilities: types.ClientCapabilities) -> bool:
 def _answer(server: LanguageServer, session: Session) -> None:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def hover(params: types.HoverParams) -> types.Hover | None:
-        at = types.Range(params.position, params.position)
-        told = await _told_at(session, params.text_document.uri, at)
-        if not told:
-            return None
-        kind = _markup(server.client_capabilities)
-        findings = [one.finding for one in told if one.finding is not None]
-        text = manuals(findings, markdown=kind is types.MarkupKind.Markdown)
-        return types.Hover(types.MarkupContent(kind, text), told[0].diagnostic.range)
+        return await _hover(server, session, params)
 
     @server.feature(
         types.TEXT_DOCUMENT_CODE_ACTION,
@@ -140,6 +134,23 @@ def _answer(server: LanguageServer, session: Session) -> None:
         if document is not None:
             action.edit = await _fix_all(server, session, document)
         return action
+
+
+async def _hover(
+    server: LanguageServer, session: Session, params: types.HoverParams
+) -> types.Hover | None:
+    kind = _markup(server.client_capabilities)
+    markdown = kind is types.MarkupKind.Markdown
+    uri, at = params.text_document.uri, params.position
+    told = await _told_at(session, uri, types.Range(at, at))
+    if told:
+        findings = [one.finding for one in told if one.finding is not None]
+        text = manuals(findings, markdown=markdown)
+        return types.Hover(types.MarkupContent(kind, text), told[0].diagnostic.range)
+    document = session.document(uri)
+    code = suppressed_at(document.text, at, session.encoding) if document is not None else None
+    text = manual_of(code, markdown=markdown) if code is not None else ""
+    return types.Hover(types.MarkupContent(kind, text)) if text else None
 
 
 async def _actions(

@@ -1,9 +1,9 @@
-"""Findings as the diagnostics of an editor, and what it shows of one under the pointer."""
+"""Findings as the diagnostics of an editor."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -13,7 +13,6 @@ from trainlint.links import manual_url
 from trainlint.lint.files import read_source
 from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.source import Source
-from trainlint.registry import Entry, load_all
 from trainlint.server.documents import uri_of
 from trainlint.server.looking import Looked
 from trainlint.server.positions import Positions
@@ -136,27 +135,3 @@ def _of_problem(problem: Problem, places: Places) -> types.Diagnostic:
         severity=types.DiagnosticSeverity.Error,
         source=SOURCE,
     )
-
-
-# -- the manual ----------------------------------------------------------------------------------
-
-
-def manuals(findings: Iterable[Finding], *, markdown: bool) -> str:
-    """The manuals of findings, each code once, with what is advised at this place."""
-    entries = {entry.code: entry for entry in load_all()}
-    by_code: dict[str, list[str]] = {}
-    for finding in findings:
-        hints = by_code.setdefault(finding.code, [])
-        if finding.hint and finding.hint not in hints:
-            hints.append(finding.hint)
-    parts = [_manual(entries[code], hints, markdown) for code, hints in by_code.items()]
-    return ("\n---\n\n" if markdown else "\n").join(parts)
-
-
-def _manual(entry: Entry, hints: list[str], markdown: bool) -> str:
-    url = manual_url(entry.code)
-    if markdown:
-        head = f"### [{entry.code}]({url}) {entry.name}"
-        advice = [f"*{hint}*" for hint in hints]
-        return "\n\n".join([head, *advice, entry.manual.markdown(4)])
-    return "\n\n".join([f"{entry.code} {entry.name}", *hints, entry.manual.text() + url]) + "\n"
