@@ -26,6 +26,8 @@ WRITTEN = {
         "print(a)  # @[TRN004]\n", "print(a)  # @[TRN004, TRN001]\n"),
     "with a reason": (
         "print(a)  # @[TRN004] for now\n", "print(a)  # @[TRN004, TRN001] for now\n"),
+    "codes without brackets": (
+        "print(a)  # @ TRN004 for now\n", "print(a)  # @ TRN004, TRN001 for now\n"),
     "noqa of ours": ("print(a)  # noqa: TRN004 x\n", "print(a)  # noqa: TRN004, TRN001 x\n"),
     "noqa of others": (
         "print(a)  # noqa: E501\n", "print(a)  # noqa: E501  # @[TRN001]\n"),
@@ -286,6 +288,9 @@ PROSE = {
     "one that is there": (
         "a.md", f"<!-- trainlint: ignore[TRN101] -->\n\n{CLAIM}\n",
         f"<!-- trainlint: ignore[TRN101, TRN201] -->\n\n{CLAIM}\n"),
+    "one without brackets": (
+        "a.md", f"<!-- trainlint: ignore TRN101 -->\n{CLAIM}\n",
+        f"<!-- trainlint: ignore TRN101, TRN201 -->\n{CLAIM}\n"),
     "reST": ("a.rst", f"A\n=\n\nWe train.\n{CLAIM}\n", f"A\n=\n\n@\n\nWe train.\n{CLAIM}\n"),
     "a quote in reST": ("a.rst", f"x\n\n  {CLAIM}\n", f"x\n\n  @\n\n  {CLAIM}\n"),
 }  # fmt: skip

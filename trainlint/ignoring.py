@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from trainlint.directives import UNUSED, Directive, Line, tokens_of
+from trainlint.directives import UNUSED, Directive, Line, Mark, tokens_of
 from trainlint.finding import Edit, Finding, Fix
 from trainlint.ignoring_prose import prose_spot
 from trainlint.lint.source import Source
@@ -73,7 +73,7 @@ class _Places:
         for one in self._excuses.directives:
             mark = one.mark
             if mark.in_prose and one.kind == "ignore" and one.codes and one.covers((0, line)):
-                at = self._source.original_offset(mark.line, mark.end - 1)
+                at = self._source.original_offset(mark.line, _end_of_codes(mark))
                 return None if at is None else _Spot(at, ", ")
         spot = prose_spot(self._source, line)
         if spot is None:
@@ -82,9 +82,7 @@ class _Places:
         return None if at is None else _Spot(at, spot.before, spot.after)
 
     def _extended(self, one: Directive) -> _Spot | None:
-        mark = one.mark
-        listed_in_brackets = mark.comment[mark.end - mark.comment_start - 1] == "]"
-        at = self._source.offset(mark.line, mark.end - 1 if listed_in_brackets else mark.end)
+        at = self._source.offset(one.mark.line, _end_of_codes(one.mark))
         return None if at is None else _Spot(at, ", ")
 
     def _fresh(self, row: int) -> _Spot | None:
@@ -130,6 +128,12 @@ class _Places:
             if kind in ("NEWLINE", "NL") and depth == 0:
                 found.add(token.start[0])
         return found
+
+
+def _end_of_codes(mark: Mark) -> int:
+    """The column after the last code that a suppression lists, in brackets or without."""
+    in_brackets = mark.comment[mark.end - mark.comment_start - 1] == "]"
+    return mark.end - 1 if in_brackets else mark.end
 
 
 def _is_list_of_ours(one: Directive) -> bool:
