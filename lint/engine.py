@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,6 +39,9 @@ class Known(Protocol):
 
     def answer(self, question: Question) -> Answer | None:
         """What came of a question, if nothing that it rests on has changed since."""
+
+    def rests_on(self, path: str) -> Set[str]:
+        """The files whose bytes an answer about a file rests on."""
 
     def keep(self, answers: Mapping[Question, Answer], seen: Mapping[str, Seen]) -> None:
         """Keep new answers, and what they rest on."""
@@ -203,14 +206,22 @@ class _Check:
             self._store.keep(new, seen)
 
     def _known_answers(self) -> dict[Question, Answer]:
-        if self._store is None:
+        store = self._means.known
+        if store is None or STDIN in self._paths:
             return {}
-        found = ((one, self._store.answer(one)) for one in self._asked)
+        asked = (one for one in self._asked if not self._rests_on_unwritten(store, one.path))
+        found = ((one, store.answer(one)) for one in asked)
         return {question: answer for question, answer in found if answer is not None}
+
+    def _rests_on_unwritten(self, store: Known, path: str) -> bool:
+        """Whether an answer about a file rests on one that is not yet as it lies on the disk."""
+        return bool(self._unwritten) and any(
+            os.path.realpath(one) in self._unwritten for one in store.rests_on(path)
+        )
 
     @property
     def _store(self) -> Known | None:
-        """What is kept speaks of files as they lie on the disk."""
+        """Where answers are kept, which speak of files as they lie on the disk."""
         return None if self._unwritten or STDIN in self._paths else self._means.known
 
     # -- telling -------------------------------------------------------------------------------

@@ -324,3 +324,15 @@ def test_clean(project: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "is no cache of trainlint's" in done.stderr
     assert (project / "main.py").exists()
+
+
+def test_a_file_that_imports_a_fixed_one_is_asked_again(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import torch\nimport parts\nparts.act(torch.ones(2))\n")
+    (tmp_path / "other.py").write_text("import torch\nprint(a)\n")
+    (tmp_path / "parts.py").write_text("import torch\ndef act(x):\n    return F.relu(x)\n")
+    before = trainlint("check", ".", "--isolated", cwd=tmp_path, TRAINLINT_NO_CACHE="")
+    assert "Found 2 mistakes in 2 files" in before.stdout
+    done = trainlint("check", ".", "--isolated", "--fix", cwd=tmp_path, TRAINLINT_NO_CACHE="")
+    assert "Found 2 mistakes (1 fixed, 1 remaining)" in done.stdout
+    again = trainlint("check", ".", "--isolated", cwd=tmp_path, TRAINLINT_NO_CACHE="")
+    assert "Found 1 mistake in 1 file" in again.stdout

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import cached_property, lru_cache
 
 from trainlint.atomic import write_atomically
@@ -69,6 +69,9 @@ class Cache:
 
     def answer(self, question: Question) -> Answer | None:
         """What came of a question, if nothing that it rests on has changed since."""
+        new = self._new.get(question)
+        if new is not None and self._same(question.path) is not None:
+            return new
         with contextlib.suppress(*_BROKEN):
             data, basis, kept = self._kept["answers"][question.path][_asked(question)]
             if data == digest_of(question.data) and basis == self._same(question.path):
@@ -76,6 +79,10 @@ class Cache:
                 self._used[question] = kept
                 return answer
         return None
+
+    def rests_on(self, path: str) -> Set[str]:
+        """A file, and those that were drawn in through its imports."""
+        return self._bases.reached(path)
 
     def _same(self, path: str) -> str | None:
         return self._bases.digest_if_same(path)
