@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trainlint.runtime_checks.evaluations import evaluation_series
 from trainlint.runtime_checks.record import OptimizerInfo, Run, Step
-from trainlint.runtime_checks.series import Point, evaluation_groups
+from trainlint.runtime_checks.series import Point
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class RunCurve:
 def run_curves(run: Run) -> list[RunCurve]:
     """Losses by phase, then per optimizer its norms, update ratios and learning rates.
 
-    With several optimizers, the tag ends in the optimizer's name and number; with several lines
-    that evaluate, in the line. Curves without a value are left out.
+    With several optimizers, the tag ends in the optimizer's name and number; with several series of
+    evaluations, in the line, and in the data. Curves without a value are left out.
     """
     curves = [*_losses(run)]
     for number, info in run.optimizers.items():
@@ -38,10 +39,10 @@ def run_curves(run: Run) -> list[RunCurve]:
 def _losses(run: Run) -> Iterator[RunCurve]:
     known = ((step.step, step.loss) for step in run.steps)
     yield RunCurve("loss/training", tuple((at, loss) for at, loss in known if loss is not None))
-    groups = evaluation_groups(run)
-    for site, group in groups:
-        suffix = f"/line {site.line}" if site and len(groups) > 1 else ""
-        points = tuple((evaluation.step, evaluation.loss) for evaluation in group)
+    series = evaluation_series(run)
+    for one in series:
+        suffix = f"/{one.name}" if one.name and (len(series) > 1 or one.training_data) else ""
+        points = tuple((evaluation.step, evaluation.loss) for evaluation in one.evaluations)
         yield RunCurve(f"loss/evaluation{suffix}", points)
 
 

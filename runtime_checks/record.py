@@ -136,7 +136,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The losses computed without a graph between two training steps, as one evaluation."""
+    """The losses computed without a graph between two training steps, over one pass of data."""
 
     kind: ClassVar[str] = "evaluation"
     step: int  # training steps taken before it
@@ -146,6 +146,9 @@ class Evaluation:
     models: list[int]
     training_mode: bool  # a Dropout or BatchNorm ran in training mode
     epoch: int  # training passes begun before it
+    source: int | None = None  # the data it was made over, by their number; None: not known
+    training_data: bool = False  # steps were taken on these data
+    order: int = 0  # how many of this line's came before it since the last training step
 
 
 @dataclass(frozen=True)

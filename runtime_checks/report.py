@@ -9,9 +9,10 @@ import click
 
 from trainlint.runtime_checks.clipping import clip_summary
 from trainlint.runtime_checks.detection import Judgement, Outcome, State
+from trainlint.runtime_checks.evaluations import evaluation_series
 from trainlint.runtime_checks.outcome import outcome_line
 from trainlint.runtime_checks.record import Evaluation, Run
-from trainlint.runtime_checks.series import count, evaluation_groups, show
+from trainlint.runtime_checks.series import count, show
 from trainlint.runtime_checks.table import TrialRow, trial_rows
 
 Paint = Callable[..., str]
@@ -60,10 +61,10 @@ def _measured(run: Run) -> list[str]:
 
 def _evaluations(run: Run) -> list[str]:
     lines = []
-    groups = evaluation_groups(run)
-    for site, group in groups[:3]:
-        where = f"line {site.line}: " if site and len(groups) > 1 else ""
-        last = group[-1]
+    series = evaluation_series(run)
+    for one in series[:3]:
+        where = f"{one.name}: " if one.name and (len(series) > 1 or one.training_data) else ""
+        group, last = one.evaluations, one.evaluations[-1]
         lines.append(
             f"{where}{count(len(group), 'evaluation')}{_lowest(group)}, "
             f"last {show(last.loss)} at step {last.step}"

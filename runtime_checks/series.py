@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from trainlint.finding import Evidence
-from trainlint.runtime_checks.record import Evaluation, Run, Site
+from trainlint.runtime_checks.record import Evaluation, Run
 
 Point = tuple[int, float]
 
@@ -62,14 +62,6 @@ def thin(
     edges = [index * len(points) // limit for index in range(limit + 1)]
     stretches = [points[low:high] for low, high in pairwise(edges)]
     return [max(part, key=key) if key else part[-1] for part in stretches]
-
-
-def evaluation_groups(run: Run) -> list[tuple[Site | None, list[Evaluation]]]:
-    """Evaluations by the line that computed them; the line seen most often first."""
-    groups: dict[Site | None, list[Evaluation]] = {}
-    for evaluation in run.evaluations:
-        groups.setdefault(evaluation.site, []).append(evaluation)
-    return sorted(groups.items(), key=lambda item: -len(item[1]))
 
 
 def training_between(run: Run, evaluations: Sequence[Evaluation]) -> list[float | None]:

@@ -40,6 +40,16 @@ class ModelState:
 
 
 @dataclass
+class Feeding:
+    """A pass over a DataLoader; `iterator` is gone once it is left, `trained` after a backward."""
+
+    source: int  # of its data: several loaders may have the same
+    iterator: weakref.ref[Any]
+    grad: bool  # grad mode was on when it began
+    trained: bool = False
+
+
+@dataclass
 class OptimizerState:
     """An optimizer, and what happened since its last step; `own` counts its steps."""
 
@@ -98,7 +108,9 @@ class State:
         self.loss_scale: Reading | None = None
         self.backwards = 0
         self.epoch = 0
-        self.loader: int | None = None
+        # The pass that gave the last batch, and the data on which steps were taken.
+        self.feeding: Feeding | None = None
+        self.trained: set[int] = set()
         # Roots called without a graph since the last training step, and the last root's mode.
         self.evaluated: dict[int, bool] = {}
         self.last_root_trains = True
@@ -112,6 +124,12 @@ class State:
         if self.loss is None:
             return None
         return self.loss.values[0] / (self.loss_scale.values[0] if self.loss_scale else 1.0)
+
+    def fed_by(self) -> Feeding | None:
+        """The pass that gave the last batch; None once it has ended or was left."""
+        if self.feeding is not None and self.feeding.iterator() is None:
+            self.feeding = None
+        return self.feeding
 
     def roots(self) -> list[ModelState]:
         """The models that have been called and have parameters."""

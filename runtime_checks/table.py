@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainlint.runtime_checks.detection import Judgement, State, judge
+from trainlint.runtime_checks.evaluations import Key, evaluation_series
 from trainlint.runtime_checks.record import Run
-from trainlint.runtime_checks.series import evaluation_groups, last_mean
+from trainlint.runtime_checks.series import last_mean
 
 # What a change to the training can cure; it never cures a line that logs a wrong step.
 CURABLE = ("RUN001", "RUN104", "RUN105", "RUN301")
@@ -44,19 +45,19 @@ def trial_rows(
     `not_run` are trials that there is no run of, each with the reason.
     """
     judgement = judge(plain)
-    site = next((site for site, _ in evaluation_groups(plain)), None)
+    held = next((series.key for series in evaluation_series(plain)), None)
     first = TrialRow(
         PLAIN,
         peak_norm(plain),
         final_loss(plain),
-        _evaluated(plain, site),
+        _evaluated(plain, held),
         not_cured=tuple(_codes(judgement)),
     )
     left = (TrialRow(name, reason=reason) for name, reason in not_run)
-    return [first, *(_row(name, run, plain, judgement, site) for name, run in trials), *left]
+    return [first, *(_row(name, run, plain, judgement, held) for name, run in trials), *left]
 
 
-def _row(name: str, run: Run, plain: Run, before: Judgement, site: object) -> TrialRow:
+def _row(name: str, run: Run, plain: Run, before: Judgement, held: Key | None) -> TrialRow:
     if run.trial is None or not run.trial.applied:
         reason = run.trial.what if run.trial else "the run ended before the change could be made"
         return TrialRow(name, reason=f"not applied: {reason}")
@@ -68,7 +69,7 @@ def _row(name: str, run: Run, plain: Run, before: Judgement, site: object) -> Tr
         name,
         peak_norm(run),
         final_loss(run),
-        _evaluated(run, site),
+        _evaluated(run, held),
         cured=tuple(code for code, state in states.items() if state is State.PASSED),
         not_cured=tuple(code for code, state in states.items() if state is State.FOUND),
         unclear=tuple(code for code, state in states.items() if state is State.NOT_TRIGGERED),
@@ -108,7 +109,7 @@ def final_loss(run: Run) -> float | None:
     return last_mean(step.loss for step in run.steps if not step.skipped)
 
 
-def _evaluated(run: Run, site: object) -> float | None:
-    """The last evaluation loss of the line that evaluates most often in the plain run."""
-    losses = [evaluation.loss for evaluation in run.evaluations if evaluation.site == site]
-    return losses[-1] if losses else None
+def _evaluated(run: Run, held: Key | None) -> float | None:
+    """The last loss of what is evaluated most often in the plain run."""
+    found = (one for one in evaluation_series(run) if one.key == held)
+    return next((one.evaluations[-1].loss for one in found), None)

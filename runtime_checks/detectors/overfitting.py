@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from trainlint.finding import Evidence, Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
+from trainlint.runtime_checks.evaluations import evaluation_series
 from trainlint.runtime_checks.record import Evaluation, Run
 from trainlint.runtime_checks.series import (
-    evaluation_groups,
     finite,
     measured,
     noise_of,
@@ -45,7 +45,8 @@ def overfitting(run: Run, limits: Thresholds) -> Iterator[Result]:
     From there on the model learns its training data by heart. The best state was the one at the
     lowest evaluation loss: stop there, or keep it.
 
-    Judged over the evaluations that the script itself makes, those of one line together. Each is
+    Judged over the evaluations that the script itself makes, those of one line over the same data
+    together; one over the data on which it trains is none. Each is
     set against the mean training loss of the steps since the one before. From the lowest
     evaluation loss to the end: the training loss must fall by 2 %, and the evaluation loss rise
     by 10 % (and by 1 % of the first one, so that noise around 0 is nothing). With six evaluations
@@ -56,13 +57,17 @@ def overfitting(run: Run, limits: Thresholds) -> Iterator[Result]:
     minimum that is too recent, cannot tell.
     """
     most = 0
-    for site, group in evaluation_groups(run):
-        pairs = _pairs(run, group)
+    series = [one for one in evaluation_series(run) if not one.training_data]
+    if not series:
+        yield Abstain("the script evaluates only on the data on which it trains")
+        return
+    for one in series:
+        pairs = _pairs(run, one.evaluations)
         most = max(most, len(pairs))
         turn = _turn(pairs) if len(pairs) >= limits.evaluations else None
         if turn is not None and _overfits(pairs, turn, limits):
             yield Found(
-                site,
+                one.site,
                 _message(turn),
                 hint="keep the weights of the lowest evaluation loss, or stop there; regularise "
                 "(weight decay, dropout), augment, or train on more data",

@@ -10,18 +10,21 @@ from __future__ import annotations
 import dis
 import functools
 import sys
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 from torch.utils.data import dataloader as loading
 
 from trainlint.runtime_checks.identity import IdentityMap
 from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.places import user_site
 from trainlint.runtime_checks.record import Cut, Pass
-from trainlint.runtime_checks.state import State
+from trainlint.runtime_checks.state import Feeding, State
+
+_WHOLE = (RandomSampler, SequentialSampler, loading._InfiniteConstantSampler)
 
 
 @dataclass
@@ -30,9 +33,11 @@ class _Loader:
 
     number: int
     length: int | None
+    source: int
     began: int = 0
     batches: int = 0
     training: bool = True
+    feeding: Feeding | None = None
 
 
 class Loading:
@@ -44,6 +49,7 @@ class Loading:
         self._share = budget.share if budget is not None else None
         self._loaders: IdentityMap[_Loader] = IdentityMap()
         self._running: IdentityMap[_Loader] = IdentityMap()
+        self._sources: IdentityMap[int] = IdentityMap()
         self._begin = state.session.guarded(self._begun)
 
     def iterates(self, original: Any) -> Any:
@@ -72,7 +78,13 @@ class Loading:
                 self._cut(running)
                 raise StopIteration
             running.batches += 1
-            return original(iterator)
+            try:
+                batch = original(iterator)
+            except StopIteration:
+                self._state.feeding = None
+                raise
+            self._state.feeding = running.feeding
+            return batch
 
         return __next__
 
@@ -80,12 +92,14 @@ class Loading:
         state = self._state
         known = self._loaders.get(loader)
         if known is None:
-            known = self._loaders[loader] = _Loader(state.session.number(), _length(loader))
+            number = state.session.number()
+            known = _Loader(number, _length(loader), self._source(loader, number))
+            self._loaders[loader] = known
         known.began, known.batches = state.session.step, 0
         known.training = torch.is_grad_enabled()
+        known.feeding = Feeding(known.source, weakref.ref(iterator), known.training)
         self._running[iterator] = known
         state.epoch += known.training
-        state.loader = known.number
         state.session.emit(
             Pass(
                 step=state.session.step,
@@ -96,6 +110,30 @@ class Loading:
                 training=known.training,
             )
         )
+
+    def _source(self, loader: Any, number: int) -> int:
+        """The number of a loader's data: of the data set, where the loader goes through all of it.
+
+        A sampler of another kind may pick a part: the two loaders of one data set may be a split.
+        """
+        data = getattr(loader, "dataset", None)
+        whole = type(getattr(loader, "sampler", None)) in _WHOLE and type(
+            getattr(loader, "batch_sampler", None)
+        ) in (BatchSampler, type(None))
+        try:
+            key = data if whole and weakref.ref(data) is not None else loader
+        except TypeError:
+            key = loader  # a list
+        known = self._sources.get(key)
+        if known is None:
+            known = self._sources[key] = number
+        return known
+
+    def trained(self) -> None:
+        """After a step: the pass at hand trains, unless it began without a graph."""
+        feeding = self._state.fed_by()
+        if feeding is not None and feeding.grad:
+            self._state.trained.add(feeding.source)
 
     def _is_spent(self, running: _Loader) -> bool:
         if self._share is None or not running.training or running.batches == running.length:
@@ -131,6 +169,7 @@ def _length(loader: Any) -> int | None:
 def install(state: State, patches: Patches) -> None:
     """Patch the loader and the class that its iterators have in common."""
     probe = Loading(state)
+    state.session.after_step.append(probe.trained)
     patches.replace(DataLoader, "__iter__", probe.iterates)
     base = getattr(loading, "_BaseDataLoaderIter", None)
     if base is not None:

@@ -13,7 +13,7 @@ from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.places import user_site
 from trainlint.runtime_checks.readings import Reading
 from trainlint.runtime_checks.record import Evaluation, Site
-from trainlint.runtime_checks.state import State
+from trainlint.runtime_checks.state import Feeding, State
 
 _FUNCTIONS = """
     cross_entropy nll_loss mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy
@@ -26,19 +26,21 @@ _FUNCTIONS = """
 
 @dataclass
 class _Sum:
-    """The batches of one evaluation so far, by the line that computed their losses."""
+    """The batches of one evaluation so far: those of one line, over one pass."""
 
+    site: Site | None
+    feeding: Feeding | None
     epoch: int  # when it began: the next may have begun before it is written
     readings: list[Reading] = field(default_factory=list)
 
 
 class Losses:
-    """Collects losses between two training steps, and writes them as one evaluation per line."""
+    """Collects losses between two training steps; an evaluation is those of a line and a pass."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._running = False
-        self._sums: dict[Site | None, _Sum] = {}
+        self._sums: dict[tuple[Site | None, int], _Sum] = {}
         self._note = state.session.guarded(self._computed)
 
     def patched(self, original: Any) -> Any:
@@ -64,21 +66,45 @@ class Losses:
             return
         with torch.no_grad():
             mean = result.detach().float().mean()
-        sums = self._sums.setdefault(user_site(), _Sum(self._state.epoch))
+        site, feeding = user_site(), self._state.fed_by()
+        # A pass that trains tells nothing of what is evaluated within it.
+        feeding = None if feeding is None or feeding.trained else feeding
+        sums = self._sums.setdefault((site, id(feeding)), _Sum(site, feeding, self._state.epoch))
         sums.readings.append(self._state.readings.read([mean.clone()]))
 
+    def trains(self) -> None:
+        """Before a backward: training goes on, by the pass at hand if there is one."""
+        feeding = self._state.fed_by()
+        if feeding is not None:
+            feeding.trained = True
+        self.close()
+
     def close(self) -> None:
-        """Write what was collected: training goes on, or the run ends."""
-        state = self._state
-        models, modes = list(state.evaluated), any(state.evaluated.values())
-        for site, sums in self._sums.items():
-            values = [reading.values[0] for reading in sums.readings]
-            mean = sum(values) / len(values)
-            state.session.emit(
-                Evaluation(state.session.step, site, mean, len(values), models, modes, sums.epoch)
-            )
+        """Write what was collected."""
+        orders: dict[Site | None, int] = {}
+        for sums in self._sums.values():
+            order = orders[sums.site] = orders.get(sums.site, -1) + 1
+            self._state.session.emit(self._evaluation(sums, order))
         self._sums.clear()
-        state.evaluated.clear()
+        self._state.evaluated.clear()
+
+    def _evaluation(self, sums: _Sum, order: int) -> Evaluation:
+        state = self._state
+        values = [reading.values[0] for reading in sums.readings]
+        feeding = sums.feeding
+        source = feeding.source if feeding is not None and not feeding.trained else None
+        return Evaluation(
+            step=state.session.step,
+            site=sums.site,
+            loss=sum(values) / len(values),
+            batches=len(values),
+            models=list(state.evaluated),
+            training_mode=any(state.evaluated.values()),
+            epoch=sums.epoch,
+            source=source,
+            training_data=source in state.trained,
+            order=order,
+        )
 
 
 def install(state: State, patches: Patches) -> None:
@@ -87,6 +113,5 @@ def install(state: State, patches: Patches) -> None:
     for name in _FUNCTIONS:
         patches.replace(functional, name, losses.patched)
     state.session.watch_loss = losses.patched
-    close = state.session.guarded(losses.close)
-    state.session.before_backward.append(close)
-    state.session.at_end.append(close)
+    state.session.before_backward.append(state.session.guarded(losses.trains))
+    state.session.at_end.append(state.session.guarded(losses.close))
