@@ -54,9 +54,9 @@ def test_everything_is_fixed_once(unsafe: bool, part: int, tmp_path: Path) -> No
     before = {path: path.read_bytes() for path in files}
     options = ["--select", "ALL", *(["--unsafe-fixes"] if unsafe else [])]
     # With what is kept, only what was changed is asked again; one part does without.
-    kept = {"TRAINLINT_NO_CACHE": "1" if part == 0 else ""}
+    without = "1" if part == 0 else ""
     fix = ["--fix", "--output-format", "concise"]
-    done = trainlint("check", ".", *fix, *options, cwd=tmp_path, **kept)
+    done = trainlint("check", ".", *fix, *options, cwd=tmp_path, TRAINLINT_NO_CACHE=without)
     assert done.returncode == 1, done.stderr
     changed = {path for path in files if path.read_bytes() != before[path]}
     assert len(changed) > 5
@@ -67,6 +67,6 @@ def test_everything_is_fixed_once(unsafe: bool, part: int, tmp_path: Path) -> No
         assert ends == {files[path]}, path
         if path.suffix == ".py":
             ast.parse(data)
-    again = trainlint("check", ".", "--diff", *options, cwd=tmp_path, **kept)
+    again = trainlint("check", ".", "--diff", *options, cwd=tmp_path, TRAINLINT_NO_CACHE=without)
     assert (again.returncode, again.stdout) == (0, "")
     assert not [name for _, _, names in os.walk(tmp_path) for name in names if ".tmp" in name]

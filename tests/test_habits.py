@@ -86,6 +86,16 @@ def test_quiet_and_silent(tmp_path: Path) -> None:
     assert done.stdout.startswith("--- x.py\n")
 
 
+def test_quiet_says_nothing_of_a_baseline(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text(MIXED)
+    trainlint("check", "x.py", *NAMES, "--write-baseline", "known.json", cwd=tmp_path)
+    (tmp_path / "x.py").write_text("import torch\n")
+    options = [*NAMES, "--baseline", "known.json"]
+    assert "no longer found" in trainlint("check", "x.py", *options, cwd=tmp_path).stderr
+    done = trainlint("check", "x.py", *options, "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_show_files(tmp_path: Path) -> None:
     for name in ("a.py", "b/c.md", "b/d.txt", "out/e.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

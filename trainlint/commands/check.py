@@ -74,7 +74,7 @@ def check_command(
     look = _Looker(settings, stdin_filename, means, narrow)
     fixes = FixOptions(fix, unsafe_fixes, diff, add_ignore)
     outcome = look_and_fix(paths, look, fixes, shown_path(STDIN, stdin_filename))
-    if narrow is not None:
+    if narrow is not None and not (manner.quiet or manner.silent):
         narrow.tell_stale(look.found, outcome.checked)
     if cache is not None:
         cache.save()
