@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from trainlint.directives import UNUSED
 from trainlint.finding import Finding
 from trainlint.lint.answer import Answer, Question
-from trainlint.lint.deep import with_deep_stack
+from trainlint.lint.deep import collecting_rarely, with_deep_stack
 from trainlint.lint.files import make_source
 from trainlint.lint.limit import Limiter
 from trainlint.lint.model import ModelError, Script
@@ -37,7 +37,8 @@ def ask_each(questions: Iterable[Question], project: Project) -> list[Answer]:
             functools.partial(_out_of_time, question, project),
         )
 
-    return with_deep_stack(lambda: [ask_one(one) for one in questions], limiter.watch)
+    with collecting_rarely():
+        return with_deep_stack(lambda: [ask_one(one) for one in questions], limiter.watch)
 
 
 def _out_of_time(question: Question, project: Project) -> Answer:

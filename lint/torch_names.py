@@ -11,7 +11,7 @@ import libcst as cst
 
 from trainlint.finding import Fix
 from trainlint.lint.lower.scopes import Scope, Use
-from trainlint.lint.lower.syntax import children, dotted, string_of
+from trainlint.lint.lower.syntax import dotted, string_of
 from trainlint.lint.mentions import every, set_attributes
 from trainlint.lint.model import Script
 from trainlint.lint.version_guards import guarded_nodes
@@ -104,16 +104,12 @@ def _import_parts(alias: cst.ImportAlias, name: str) -> Iterator[tuple[str, cst.
 def _chains(script: Script) -> Iterator[tuple[Use, cst.Attribute]]:
     """Each use of a name that begins a chain of attributes, and the chain's last attribute."""
     tops: dict[cst.CSTNode, cst.Attribute] = {}
-    waiting: list[cst.CSTNode] = [script.module]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, cst.Attribute) and dotted(node) is not None:
-            base: cst.CSTNode = node
-            while isinstance(base, cst.Attribute):
-                base = base.value
-            tops[base] = node
-        else:
-            waiting += children(node)
+    for node in every(script.module, cst.Attribute):
+        base: cst.CSTNode = node
+        while isinstance(base, cst.Attribute):
+            base = base.value
+        if isinstance(base, cst.Name):
+            tops.setdefault(base, node)  # the outermost comes first
     for use in script.names.uses:
         if use.node in tops and not use.guarded:
             yield use, tops[use.node]

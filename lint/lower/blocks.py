@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import cache
 
 import libcst as cst
 
@@ -266,16 +267,21 @@ def _context_name(value: Value) -> str:
 
 def _may_leave(node: cst.CSTNode, in_loop: bool = False) -> bool:
     """Whether running a statement may leave the loop's pass or the function it stands in."""
-    if not isinstance(node, _HOLDS_STATEMENTS):
-        return False
-    if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
-        return False
-    if isinstance(node, cst.Return):
+    kind = type(node)
+    if kind is cst.Return:
         return True
-    if isinstance(node, (cst.Break, cst.Continue)):
+    if kind is cst.Break or kind is cst.Continue:
         return not in_loop
-    inner = in_loop or isinstance(node, (cst.For, cst.While))
+    if not _holds_ways_out(kind):
+        return False
+    inner = in_loop or kind is cst.For or kind is cst.While
     return any(_may_leave(child, inner) for child in children(node))
+
+
+@cache
+def _holds_ways_out(kind: type[cst.CSTNode]) -> bool:
+    own = (cst.FunctionDef, cst.ClassDef)  # the ways out in them are their own
+    return issubclass(kind, _HOLDS_STATEMENTS) and not issubclass(kind, own)
 
 
 # What can hold a way out; expressions and lambdas cannot.

@@ -57,10 +57,10 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
 def dotted(node: cst.CSTNode) -> str | None:
     """`a.b.c` of a name or attribute chain; None for anything else."""
     parts: list[str] = []
-    while isinstance(node, cst.Attribute):
+    while type(node) is cst.Attribute:  # asked most often: `isinstance` asks abstract classes
         parts.append(node.attr.value)
         node = node.value
-    if not isinstance(node, cst.Name):
+    if type(node) is not cst.Name:
         return None
     parts.append(node.value)
     return ".".join(reversed(parts))
@@ -68,10 +68,10 @@ def dotted(node: cst.CSTNode) -> str | None:
 
 def string_of(node: cst.CSTNode | None) -> str | None:
     """The text of a plain or concatenated string literal; None for f-strings, bytes and others."""
-    if isinstance(node, cst.SimpleString):
+    if type(node) is cst.SimpleString:
         value = _literal(node.value)
         return value if isinstance(value, str) else None
-    if isinstance(node, cst.ConcatenatedString):
+    if type(node) is cst.ConcatenatedString:
         left, right = string_of(node.left), string_of(node.right)
         return left + right if left is not None and right is not None else None
     return None
@@ -79,9 +79,9 @@ def string_of(node: cst.CSTNode | None) -> str | None:
 
 def constant_of(node: cst.CSTNode) -> tuple[bool, object]:
     """(True, value) of a literal, (False, None) of anything else."""
-    if isinstance(node, (cst.Integer, cst.Float)):
+    if type(node) is cst.Integer or type(node) is cst.Float:
         return True, _literal(node.value)
-    if isinstance(node, cst.Name) and node.value in _NAMED:
+    if type(node) is cst.Name and node.value in _NAMED:
         return True, _NAMED[node.value]
     text = string_of(node)
     return text is not None, text
@@ -144,6 +144,7 @@ def target_names(target: cst.CSTNode) -> Iterator[cst.Name]:
 _SCOPES = frozenset({cst.FunctionDef, cst.Lambda, cst.ClassDef})
 
 
+@lru_cache(maxsize=256)  # a function is followed many times
 def contains_yield(body: cst.CSTNode) -> bool:
     """Whether a function's own body yields, nested functions left out."""
     for child in children(body):

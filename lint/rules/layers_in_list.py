@@ -102,7 +102,7 @@ def _is_layer(value: Value) -> bool:
 
 def _names_layers(cls: Class) -> bool:
     return any(
-        isinstance(one, cst.Name) and _STATEFUL.fullmatch(one.value)
+        type(one) is cst.Name and _STATEFUL.fullmatch(one.value)
         for one in (walk(cls.node) if cls.node is not None else ())
     )
 
@@ -128,7 +128,7 @@ def _is_filled(script: Script, cls: Class, target: cst.Attribute) -> bool:
 
 def _begins_empty(init: cst.FunctionDef, target: cst.Attribute) -> bool:
     for node in walk(init):
-        if isinstance(node, cst.Assign) and node.targets[0].target is target:
+        if type(node) is cst.Assign and node.targets[0].target is target:
             value = node.value
             if isinstance(value, (cst.List, cst.Dict)):
                 return not value.elements
@@ -157,13 +157,13 @@ def _registers(node: cst.ClassDef) -> bool:
     names = {"add_module", "register_module", "setattr", "ModuleList", "ModuleDict",
              "__setattr__", "parameters", "ParameterList"}  # fmt: skip
     return any(
-        (isinstance(one, cst.Name) and one.value in names) or _takes_over(one) for one in walk(node)
+        (type(one) is cst.Name and one.value in names) or _takes_over(one) for one in walk(node)
     )
 
 
 def _takes_over(node: cst.CSTNode) -> bool:
     """Whether a `Sequential` is given what was made elsewhere."""
-    if not isinstance(node, cst.Call) or (dotted(node.func) or "")[-10:] != "Sequential":
+    if type(node) is not cst.Call or (dotted(node.func) or "")[-10:] != "Sequential":
         return False
     return any(arg.star or not isinstance(arg.value, cst.Call) for arg in node.args)
 
