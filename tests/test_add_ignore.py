@@ -291,6 +291,8 @@ PROSE = {
     "one without brackets": (
         "a.md", f"<!-- trainlint: ignore TRN101 -->\n{CLAIM}\n",
         f"<!-- trainlint: ignore TRN101, TRN201 -->\n{CLAIM}\n"),
+    "a line that ends in code": (
+        "a.md", f"{CLAIM} `x\ny`\n", f"<!-- trainlint: ignore[TRN201] -->\n{CLAIM} `x\ny`\n"),
     "reST": ("a.rst", f"A\n=\n\nWe train.\n{CLAIM}\n", f"A\n=\n\n@\n\nWe train.\n{CLAIM}\n"),
     "a quote in reST": ("a.rst", f"x\n\n  {CLAIM}\n", f"x\n\n  @\n\n  {CLAIM}\n"),
 }  # fmt: skip

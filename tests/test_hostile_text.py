@@ -6,6 +6,8 @@ from collections.abc import Callable
 import nbformat
 import pytest
 
+from trainlint.ignoring_prose import prose_spot
+from trainlint.lint.files import make_source
 from trainlint.lint.lower.claims import lower_claims
 from trainlint.lint.lower.prose import says_no_more
 from trainlint.lint.lower.subjects import CLIP_OPTION, SUBJECTS
@@ -82,3 +84,13 @@ def test_a_notebook_line_of_space_is_read_in_linear_time() -> None:
     cell = nbformat.v4.new_code_cell(f"a = 1\n{' ' * LENGTH}x")
     data = nbformat.writes(nbformat.v4.new_notebook(cells=[cell])).encode()
     assert is_quick(lambda: read_notebook("hostile.ipynb", data))
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.rst"])
+@pytest.mark.parametrize(
+    "line",
+    ["x" + " " * LENGTH + "y", "# " + "#" * LENGTH, "x " + "<!-- " * (LENGTH // 5), " " * LENGTH],
+)
+def test_a_place_for_a_comment_is_found_in_linear_time(name: str, line: str) -> None:
+    source = make_source(name, f"{line}\n\nx\n".encode())
+    assert is_quick(lambda: prose_spot(source, 1))

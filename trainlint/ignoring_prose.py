@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from trainlint.lint.source import Source, decode_text
 
-# At the end of a heading, marks that close it; at that of a line, one that breaks it.
-_CLOSING = re.compile(r"[ \t]+#+[ \t]*$|\\?[ \t]*$")
-_OURS = re.compile(r"[ \t]*<!-- trainlint: ignore\[[^\]\n]*\] -->")
+_OURS = re.compile(r"<!-- trainlint: ignore\[[^\]\n]*\] -->")
 _INDENT = re.compile(r"[ \t]*")
 
 
@@ -36,12 +34,19 @@ def prose_spot(source: Source, line: int) -> ProseSpot | None:
 def _in_markdown(source: Source, line: int) -> Iterator[ProseSpot]:
     """At the end of the line, or above the paragraph that it opens."""
     text = source.lines[line - 1]
-    closing = next(_CLOSING.finditer(text))
-    for end in dict.fromkeys([len(text.rstrip()), closing.start()]):
+    for end in dict.fromkeys(_ends(text)):
         yield ProseSpot(line, end, " <!-- trainlint: ignore[", "] -->")
     newline = source.original_newline(line)
     indent = _indent(text)
     yield ProseSpot(line, len(indent), "<!-- trainlint: ignore[", f"] -->{newline}{indent}")
+
+
+def _ends(text: str) -> Iterator[int]:
+    """The end of a line, without a mark that breaks it, or marks that close a heading."""
+    text = text.rstrip()
+    yield len(text)
+    yield len(text.removesuffix("\\"))
+    yield len(text.rstrip("#").rstrip())
 
 
 def _in_rest(source: Source, line: int) -> Iterator[ProseSpot]:
@@ -72,7 +77,7 @@ def _shown_markdown(text: str) -> str:
     from markdown_it import MarkdownIt
 
     html = MarkdownIt("commonmark").enable("table").render(text)
-    return " ".join(_OURS.sub("", html).split())
+    return "".join(_OURS.sub("", html).split())
 
 
 def _shown_rest(text: str) -> str:
