@@ -1,9 +1,9 @@
 """What a detector is, and how a run is judged.
 
 A detector is a generator function over a `Run`, in a file of its own in `detectors/`. It yields
-`Found` for a mistake, `Abstain` where it cannot tell, and `Witness` for what the run shows of a
-static rule; a detector that yields neither of the first two has passed. Nothing here imports
-torch.
+`Found` for a mistake, `Abstain` where it cannot tell, `Witness` for what the run shows of a static
+rule, and `Remark` for a note; a detector that yields neither of the first two has passed. Nothing
+here imports torch.
 """
 
 from __future__ import annotations
@@ -93,7 +93,14 @@ class Witness:
     sites: tuple[Site, ...] | None = None
 
 
-Result = Found | Abstain | Witness
+@dataclass(frozen=True)
+class Remark:
+    """What a reader should know though it may be meant so; no finding."""
+
+    text: str
+
+
+Result = Found | Abstain | Witness | Remark
 Function = Callable[[Run, Thresholds], Iterator[Result]]
 
 # What a reader is told where a list of `Run` that a detector needs is empty.
@@ -141,6 +148,7 @@ class Judgement:
     witnesses: tuple[Witness, ...]
     reached: bool
     too_few: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_telling(self) -> bool:
@@ -183,15 +191,19 @@ def judge(run: Run, limits: Thresholds | None = None) -> Judgement:
     findings: list[Finding] = []
     outcomes: list[Outcome] = []
     witnesses: list[Witness] = []
+    remarks: list[str] = []
     for entry in load(DETECTORS):
         results = list(entry.function(run, limits))
         found = [result for result in results if isinstance(result, Found)]
         findings += [_finding(result, entry, run) for result in found]
         witnesses += [result for result in results if isinstance(result, Witness)]
+        remarks += [result.text for result in results if isinstance(result, Remark)]
         outcomes.append(_outcome(entry, bool(found), results))
     findings.sort(key=lambda finding: (finding.code, finding.sort_key))
     few = too_few_steps(run, limits.least_steps)
-    return Judgement(tuple(findings), tuple(outcomes), tuple(witnesses), bool(run.steps), few)
+    return Judgement(
+        tuple(findings), tuple(outcomes), tuple(witnesses), bool(run.steps), few, tuple(remarks)
+    )
 
 
 def _outcome(entry: Entry, found: bool, results: Iterable[Result]) -> Outcome:

@@ -34,7 +34,11 @@ def to_json(
         "steps": len(run.steps),
         "seconds": run.end.seconds if run.end else None,
         "device": run.start.device if run.start else None,
-        "notes": [*run.notes, *([judgement.too_few] if judgement.too_few else [])],
+        "notes": [
+            *run.notes,
+            *judgement.remarks,
+            *([judgement.too_few] if judgement.too_few else []),
+        ],
         "detectors": [_detector(outcome) for outcome in judgement.outcomes if outcome.default],
         "clipping": {**asdict(clipping), "share": clipping.share, "summary": clipping.sentence()},
         "evaluations": [asdict(evaluation) for evaluation in run.evaluations],

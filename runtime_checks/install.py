@@ -66,6 +66,7 @@ class _Probes:
             clip,
             compiling,
             device,
+            freshness,
             loading,
             losses,
             models,
@@ -77,6 +78,7 @@ class _Probes:
 
         state = self._state = State(self._session, self._around)
         births.install(state, self.patches)
+        freshness.install(state, self.patches)
         models.install(state, self.patches)
         losses.install(state, self.patches)
         backward.install(state, self.patches)

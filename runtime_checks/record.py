@@ -57,13 +57,18 @@ class ParameterInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A root module (one called by the user's code, not by another module), at its first call."""
+    """A root module (one called by the user's code, not by another module), at its first call.
+
+    With `loose`, so many layers that the losses depend on and no root has registered; name and
+    site are then those of the root that was called.
+    """
 
     kind: ClassVar[str] = "model"
     id: int
     name: str  # class name
     site: Site | None  # where it was made
     parameters: list[ParameterInfo]
+    loose: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,9 @@ class Unheld:
     model: int
     names: list[str]
     steps: int  # over how many steps this has held
+    # A model that the script made and never loaded, always in training mode, called once for each
+    # backward, on what other modules computed; no optimizer was ever given any of it.
+    part: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,22 +22,24 @@ HEAD = ("trial", "peak grad norm", "final train loss", "final eval loss", "cured
 
 def render_report(
     run: Run,
-    judgement: Judgement | None,
+    judgement: Judgement,
     findings: str,
     trials: Sequence[tuple[str, Run]] = (),
     not_run: Sequence[tuple[str, str]] = (),
     *,
+    brief: bool = False,
     color: bool = False,
 ) -> str:
     """The whole report; `findings` is their text, already rendered.
 
-    Without a judgement, what was measured and how each detector ended are left out.
+    In brief, what was measured and how each detector ended are left out.
     """
     paint: Paint = click.style if color else _unpainted
+    notes = (f"  {note}" for note in (*run.notes, *judgement.remarks))
     parts = [
-        "\n".join([paint(outcome_line(run), bold=True), *(f"  {note}" for note in run.notes)]),
+        "\n".join([paint(outcome_line(run), bold=True), *notes]),
         findings.strip("\n"),
-        "\n".join(_measured(run) + _detectors(judgement, paint)) if judgement else "",
+        "\n".join(_measured(run) + _detectors(judgement, paint)) if not brief else "",
         _table(trial_rows(run, trials, not_run), paint) if trials or not_run else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,12 @@ class ModelState:
     module: weakref.ref[Any]
     # Qualified names and parameters; weak, since watching must keep nothing alive.
     parameters: list[tuple[str, weakref.ref[Any]]]
+    # How it is called: since the last backward, ever more than once for one, ever in evaluation
+    # mode while a graph is made, and on inputs that all come from a graph.
+    calls: int = 0
+    repeated: bool = False
+    rested: bool = False
+    fed: bool = True
 
     def live(self) -> Iterator[tuple[str, Any]]:
         """Name and parameter, of those that still exist."""
@@ -116,6 +122,11 @@ class State:
         self.last_root_trains = True
         # Set while `Optimizer.step` runs: a closure's backward belongs to that step.
         self.stepping = False
+        # Modules into which weights were loaded, and layers that belong to no root.
+        self.loaded: IdentityMap[bool] = IdentityMap()
+        self.loose: list[ModelState] = []
+        # Told the tensors of each backward before it begins.
+        self.before_graph: list[Callable[[Any], None]] = []
         # Kinds of `NonFinite` that have been reported.
         self.nonfinite: set[str] = set()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 from trainlint.finding import Severity
-from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
+from trainlint.runtime_checks.detection import Abstain, Found, Remark, Result, Thresholds, detector
 from trainlint.runtime_checks.record import ModelInfo, Run, Unheld
-from trainlint.runtime_checks.series import measured
+from trainlint.runtime_checks.series import count, measured
 
 
 @detector("RUN103", Severity.WARNING, confirms=("TRN508",), needs=("steps",))
@@ -22,8 +23,12 @@ def unheld_parameters(run: Run, limits: Thresholds) -> Iterator[Result]:
     Found once it has held for 20 steps, so that an optimizer which steps only now and then has
     had its turn. Parameters that the script itself moves, by an update of its own, are left alone:
     some of their values are compared with what they were. A model of which *no* parameter is held
-    is left alone: a fixed network inside a loss (a perceptual loss, a critic, a teacher) looks just
-    so.
+    is found only where it looks like a head: made by the script and never loaded, no larger than
+    another model that is held, always in training mode, called once for each backward, and on what
+    other modules computed. A fixed network inside a loss (a perceptual loss, a critic, a teacher)
+    is not, and gets a note. Layers that a model keeps in a plain list belong to no model, and no
+    optimizer that is made from `model.parameters()` holds them: they are found by the losses that
+    depend on them.
     """
     last = {(unheld.model, tuple(unheld.names)): unheld for unheld in _unmoved(run)}
     worst: dict[int, Unheld] = {}
@@ -52,15 +57,31 @@ def _judge(
     names = [name for name in unheld.names if name not in held]
     if model is None or not names:
         return
-    if not held:
-        yield Abstain(
-            f"no optimizer holds any of `{model.name}`, which gets gradients: a fixed network in "
-            "the loss looks the same"
-        )
+    whole = not held and not model.loose
+    if whole and not (unheld.part and _is_minor(run, model)):
+        yield from _meant(model)
     elif unheld.steps < limits.unheld_steps:
         yield Abstain(f"needs {limits.unheld_steps} steps, saw {unheld.steps}")
     else:
         yield _found(model, names, unheld)
+
+
+def _meant(model: ModelInfo) -> Iterator[Result]:
+    """A network that may be fixed on purpose."""
+    where = f" (line {model.site.line})" if model.site else ""
+    told = f"no optimizer holds any of `{model.name}`{where}, which gets gradients"
+    yield Remark(f"{told}: meant so if it is a fixed network in the loss")
+    yield Abstain(f"{told}: a fixed network in the loss looks the same")
+
+
+def _is_minor(run: Run, model: ModelInfo) -> bool:
+    """Whether another model is held, and is no smaller: as a backbone is beside its head."""
+    others = (one for one in run.models.values() if one.id != model.id and _held(run, one.id))
+    return _size(model) <= max(map(_size, others), default=-1)
+
+
+def _size(model: ModelInfo) -> int:
+    return sum(math.prod(parameter.shape) for parameter in model.parameters)
 
 
 def _held(run: Run, model: int) -> set[str]:
@@ -77,11 +98,24 @@ def _found(model: ModelInfo, names: list[str], unheld: Unheld) -> Found:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return Found(
         site,
-        f"no optimizer holds {shown}{more} of `{model.name}`: they get gradients and never move",
-        hint="hand them to the optimizer, or freeze them with requires_grad_(False)",
+        _message(model, f"{shown}{more}"),
+        hint="keep layers in an nn.ModuleList or nn.ModuleDict: parameters() misses those "
+        "in a plain list or dict"
+        if model.loose
+        else "hand them to the optimizer, or freeze them with requires_grad_(False)",
         related=((model.site, "the model was made here"),) if model.site != site else (),
         evidence=(
             measured("parameters that no optimizer holds", len(names), unheld.step),
             measured("steps through which they were not held", unheld.steps, unheld.step),
         ),
     )
+
+
+def _message(model: ModelInfo, names: str) -> str:
+    if model.loose:
+        layers = count(model.loose, "layer")
+        return (
+            f"`{model.name}` computes with {layers} that it does not register, and no optimizer "
+            f"holds: {names} get gradients and never move"
+        )
+    return f"no optimizer holds {names} of `{model.name}`: they get gradients and never move"

@@ -61,6 +61,8 @@ class Backwards:
         state = self._state
         state.session.beat()
         state.session.happened(state.session.before_backward)
+        for action in state.before_graph:
+            action(tensors)
         self._note_loss(tensors, user_site())
         state.backwards += 1
         state.clipped = Clipped()

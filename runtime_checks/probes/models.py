@@ -28,7 +28,7 @@ class Models:
         if not self._state.session.here():
             return
         if self._depth == 0:
-            self._called(module)
+            self._called(module, args)
         self._depth += 1
 
     def leave(self, module: Any, args: Any, result: Any) -> None:
@@ -36,7 +36,7 @@ class Models:
         if self._depth and self._state.session.here():
             self._depth -= 1
 
-    def _called_root(self, module: Any) -> None:
+    def _called_root(self, module: Any, args: Any) -> None:
         state = self._state
         state.session.beat()
         for action in list(state.session.before_root):
@@ -47,7 +47,11 @@ class Models:
         if model is None:
             return
         state.last_root_trains = module.training
-        if not torch.is_grad_enabled():
+        model.calls += module.training
+        if torch.is_grad_enabled():
+            model.rested |= not module.training
+            model.fed = model.fed and _comes_from_graph(args)
+        else:
             modal = state.evaluated.get(model.id, False)
             state.evaluated[model.id] = modal or _in_training_mode(module)
 
@@ -87,6 +91,11 @@ def _describe(name: str, parameter: Any, layers: dict[str, Any], state: State) -
         requires_grad=parameter.requires_grad,
         site=state.sites.get(layer),
     )
+
+
+def _comes_from_graph(args: Any) -> bool:
+    """Whether a tensor among the arguments was computed from something that is differentiated."""
+    return any(getattr(value, "grad_fn", None) is not None for value in args)
 
 
 def _in_training_mode(module: Any) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from trainlint.runtime_checks import gradients
 from trainlint.runtime_checks.probes.fingerprint import Fingerprint, take_fingerprint
+from trainlint.runtime_checks.probes.freshness import is_fresh
+from trainlint.runtime_checks.probes.loose import LooseParameters
 from trainlint.runtime_checks.record import Moved, Unheld
 from trainlint.runtime_checks.state import ModelState, State
 
@@ -26,14 +29,20 @@ class UnheldParameters:
     def look(self) -> None:
         """After each step."""
         held = self._held()
-        for model in self._state.roots():
+        for model in (*self._state.roots(), *self._state.loose):
             names = self._counted(model, held)
             if names:
                 self._tell(model, names)
 
+    def count_calls(self) -> None:
+        """Before a backward: a part is called once for each, a fixed network often twice."""
+        for model in self._state.roots():
+            model.repeated |= model.calls > 1
+            model.calls = 0
+
     def compare(self) -> None:
         """At the end: which of those that were told of have moved since."""
-        for model in self._state.roots():
+        for model in (*self._state.roots(), *self._state.loose):
             if model.id in self._told:
                 self._without_moved(model, [name for name, _ in model.live()])
 
@@ -42,8 +51,7 @@ class UnheldParameters:
             id(parameter)
             for optimizer, state in self._state.optimizers.items()
             if state.own
-            for group in optimizer.param_groups
-            for parameter in group["params"]
+            for parameter in gradients.held(optimizer)
         }
 
     def _counted(self, model: ModelState, held: set[int]) -> list[str]:
@@ -70,7 +78,17 @@ class UnheldParameters:
         names = self._without_moved(model, names)
         self._told[model.id] = (len(names), steps)
         if names:
-            self._state.session.emit(Unheld(self._state.session.step, model.id, names, steps))
+            part = self._is_part(model)
+            self._state.session.emit(Unheld(self._state.session.step, model.id, names, steps, part))
+
+    def _is_part(self, model: ModelState) -> bool:
+        """Whether a model looks like a part of what is trained, and not like a fixed network."""
+        module = model.module()
+        if module is None or model.repeated or model.rested or not model.fed:
+            return False
+        given = [p for one, _ in self._state.optimizers.items() for p in gradients.held(one)]
+        known = {id(parameter) for parameter in given}
+        return is_fresh(self._state, module) and not any(id(p) in known for _, p in model.live())
 
     def _without_moved(self, model: ModelState, names: list[str]) -> list[str]:
         """Those that stay where they are; the others are told of."""
@@ -90,4 +108,6 @@ def install(state: State) -> None:
     """Look after every step."""
     unheld = UnheldParameters(state)
     state.session.after_step.append(unheld.look)
+    state.session.before_backward.append(unheld.count_calls)
     state.session.at_end.append(unheld.compare)
+    state.before_graph.append(state.session.guarded(LooseParameters(state).look))

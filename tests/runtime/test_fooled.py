@@ -76,6 +76,67 @@ HEALTHY = {
                 p.sub_(noise)
             optimizer.step()
     """,
+    "a fixed network in the loss, made on the spot": """
+        net = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 8))
+        features = nn.Linear(8, 16)
+        optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+        for i in range(60):
+            x = torch.randn(16, 8)
+            with torch.no_grad():
+                wanted = features(x)
+            loss = F.mse_loss(features(net(x)), wanted)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """,
+    "a random network is learned, and one is hidden in a list": """
+        class Student(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.net = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 8))
+                self.teacher = [nn.Linear(8, 8).eval()]
+            def forward(self, x):
+                return F.mse_loss(self.teacher[0](self.net(x)), self.teacher[0](x))
+        net, target = Student(), nn.Linear(8, 8)
+        optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+        for i in range(60):
+            x = torch.randn(16, 8)
+            loss = net(x) + F.mse_loss(net.net(x), target(x))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """,
+    "a loaded head": """
+        backbone, head = nn.Linear(8, 16), nn.Linear(16, 2)
+        head.load_state_dict({"weight": torch.randn(2, 16), "bias": torch.zeros(2)})
+        optimizer = torch.optim.Adam(backbone.parameters(), 1e-2)
+        for i in range(60):
+            x = torch.randn(16, 8)
+            loss = F.cross_entropy(head(backbone(x)), (x[:, 0] > 0).long())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """,
+    "layers in a list that the optimizer is given": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = [nn.Linear(4, 4) for _ in range(2)]
+                self.out = nn.Linear(4, 1)
+            def forward(self, x):
+                for layer in self.layers:
+                    x = torch.relu(layer(x))
+                return self.out(x)
+        net = Net()
+        given = [*net.parameters(), *(p for layer in net.layers for p in layer.parameters())]
+        optimizer = torch.optim.Adam(given)
+        for i in range(60):
+            x = torch.randn(16, 4)
+            loss = F.mse_loss(net(x), x.sum(1, keepdim=True))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """,
     "a frozen part is thawed after the budget": """
         encoder, decoder = nn.Linear(4, 8).requires_grad_(False), nn.Linear(8, 4)
         optimizers = [torch.optim.Adam(part.parameters(), 1e-3) for part in (encoder, decoder)]
@@ -164,3 +225,56 @@ def test_almost_nothing_is_no_all_clear(tmp_path: Path) -> None:
     done = trainlint("run", script, "--output-format", "json")
     assert done.returncode == 2
     assert "too few steps to judge" in json.loads(done.stdout)["run"]["notes"][0]
+
+
+def test_a_head_beside_its_backbone_that_no_optimizer_holds(tmp_path: Path) -> None:
+    code = """
+        backbone = nn.Sequential(nn.Linear(8, 16), nn.ReLU())
+        head = nn.Linear(16, 2)
+        optimizer = torch.optim.AdamW(backbone.parameters(), lr=1e-3)
+        for i in range(60):
+            x = torch.randn(16, 8)
+            loss = F.cross_entropy(head(backbone(x)), (x.sum(1) > 0).long())
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+    """
+    told = watch(tmp_path, code)
+    assert (told.codes, told.line("RUN103")) == (["RUN103"], 2)
+    assert "no optimizer holds `weight`, `bias` of `Linear`" in told.found("RUN103").message
+
+
+def test_a_network_that_may_be_fixed_on_purpose_gets_a_note(tmp_path: Path) -> None:
+    script = write(tmp_path, HEALTHY["a loaded head"])
+    done = trainlint("run", script, "--output-format", "concise")
+    assert done.returncode == 0
+    note = "no optimizer holds any of `Linear` (line 8), which gets gradients: meant so if it is"
+    assert f"  {note}" in done.stdout
+
+
+def test_layers_in_a_plain_list_that_no_optimizer_holds(tmp_path: Path) -> None:
+    code = """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = []
+                for _ in range(2):
+                    self.layers.append(nn.Linear(4, 4))
+                self.out = nn.Linear(4, 1)
+            def forward(self, x):
+                for layer in self.layers:
+                    x = torch.relu(layer(x))
+                return self.out(x)
+        net = Net()
+        optimizer = torch.optim.Adam(net.parameters())
+        for i in range(60):
+            x = torch.randn(16, 4)
+            loss = F.mse_loss(net(x), x.sum(1, keepdim=True))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """
+    told = watch(tmp_path, code)
+    assert (told.codes, told.line("RUN103")) == (["RUN103"], 6)
+    message = told.found("RUN103").message
+    assert message.startswith("`Net` computes with 2 layers that it does not register")

@@ -142,9 +142,14 @@ def _report(
     color: bool,
 ) -> str:
     text = render_concise(findings) if concise else render_text(findings, sources, color=color)
-    shown = None if concise else judgement
     report = render_report(
-        observed.run, shown, text, observed.trials, observed.not_run, color=color
+        observed.run,
+        judgement,
+        text,
+        observed.trials,
+        observed.not_run,
+        brief=concise,
+        color=color,
     )
     return "\n" + report
 
