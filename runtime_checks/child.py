@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     session.abandon = lambda reason: _abandon(session, reason)
     _Watchdog(session).start()
     status = _Child(session, script, rest, options).run()
-    sys.stdout.flush()
+    _flush()
     sys.exit(status)
 
 
@@ -180,9 +180,16 @@ class _Child:
         session = self._session
         if session.stopped is not None:
             return session.stopped, 0  # it stumbled over its own end
-        _print_traceback(error)
+        if not self._is_run_again(error):
+            _print_traceback(error)
         session.emit(raised_by(error, session.step))
         return "raised", 1
+
+    def _is_run_again(self, error: BaseException) -> bool:
+        """Whether the runner tries once more, with whole passes: what it prints then counts."""
+        if self._options.trial or self._options.whole_passes:
+            return False
+        return self._session.cut and not (isinstance(error, NameError) and error.name)
 
 
 def _run(code: CodeType, module: ModuleType) -> None:
@@ -230,7 +237,7 @@ def _print_traceback(error: BaseException) -> None:
         seen.add(id(chain))
         chain.__traceback__ = _without_ours(chain.__traceback__)
         chain = chain.__cause__ or chain.__context__
-    sys.stdout.flush()
+    _flush()
     sys.excepthook(type(error), error, error.__traceback__)
 
 
@@ -254,12 +261,17 @@ def _abandon(session: Session, reason: str) -> None:
     """End the process at once, with a word; what was measured is in the record."""
     session.finish()
     session.emit(session.late(End(reason, session.step, session.seconds)))
+    _flush()
+    os._exit(0)
+
+
+def _flush() -> None:
+    """What the script printed; a stream that it closed, or that is full, is its own affair."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):
+        except (AttributeError, OSError, ValueError):
             continue
-    os._exit(0)
 
 
 class _Watchdog(threading.Thread):

@@ -157,6 +157,19 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Disturbed:
+    """A line called a model without a graph, while layers of it were in training mode; told once.
+
+    `layers` are the classes of those that work otherwise then, Dropout and BatchNorm.
+    """
+
+    kind: ClassVar[str] = "disturbed"
+    step: int
+    site: Site | None
+    layers: list[str]
+
+
+@dataclass(frozen=True)
 class Unheld:
     """Parameters that got a gradient and that no optimizer that has stepped holds."""
 
@@ -304,6 +317,7 @@ Line = (
     | Backward
     | Clip
     | Evaluation
+    | Disturbed
     | Unheld
     | Moved
     | Log
@@ -330,6 +344,7 @@ class Run:
     backwards: list[Backward] = field(default_factory=list)
     clips: list[Clip] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
+    disturbed: list[Disturbed] = field(default_factory=list)
     unheld: list[Unheld] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     logs: list[Log] = field(default_factory=list)
@@ -378,6 +393,7 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     Backward: ("backwards", _append),
     Clip: ("clips", _append),
     Evaluation: ("evaluations", _append),
+    Disturbed: ("disturbed", _append),
     Unheld: ("unheld", _append),
     Moved: ("moved", _append),
     Log: ("logs", _append),

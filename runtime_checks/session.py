@@ -34,6 +34,7 @@ class Session:
         self.began = budget.began if budget is not None else time.monotonic()
         self.step = 0
         self.stopped: str | None = None
+        self.cut = False  # a training pass was cut short
         self.before_root: list[Callable[[Any], None]] = []
         self.before_backward: list[Callable[[], None]] = []
         self.before_step: list[Callable[[Any], None]] = []

@@ -17,6 +17,7 @@ import click
 from trainlint._version import __version__
 from trainlint.cache.folder import FOLDER
 from trainlint.reporters import FORMATS
+from trainlint.reporters.streams import reporting_streams
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -80,7 +81,14 @@ def _shared(command: F) -> F:
 
 
 class _Commands(click.Group):
-    """Ctrl-C ends with the exit code that a shell gives it, whenever it comes."""
+    """Ctrl-C ends with the exit code that a shell gives it, whenever it comes.
+
+    A standard output that cannot be written ends with one message.
+    """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with reporting_streams():
+            return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -96,7 +104,7 @@ class _RunCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            hint = f"{error.message}: the script's own options follow `--`"
+            hint = f"{error.message.rstrip('.')}: the script's own options follow `--`"
             raise click.UsageError(hint, ctx) from None
 
 

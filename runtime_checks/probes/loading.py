@@ -143,6 +143,7 @@ class Loading:
 
     def _cut(self, running: _Loader) -> None:
         session = self._state.session
+        session.cut = True
         session.emit(Cut(session.step, running.number, running.batches, running.length))
         length = f" of {running.length}" if running.length is not None else ""
         session.note(

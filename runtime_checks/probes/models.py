@@ -9,7 +9,8 @@ import torch
 from torch.nn.modules import module as hooks
 
 from trainlint.runtime_checks.patching import Patches
-from trainlint.runtime_checks.record import ModelInfo, ParameterInfo
+from trainlint.runtime_checks.places import user_site
+from trainlint.runtime_checks.record import Disturbed, ModelInfo, ParameterInfo, Site
 from trainlint.runtime_checks.state import ModelState, State
 
 _MODAL = (torch.nn.modules.dropout._DropoutNd, torch.nn.modules.batchnorm._NormBase)
@@ -21,6 +22,7 @@ class Models:
     def __init__(self, state: State) -> None:
         self._state = state
         self._depth = 0
+        self._disturbed: set[Site | None] = set()
         self._called = state.session.guarded(self._called_root)
 
     def enter(self, module: Any, args: Any) -> None:
@@ -52,8 +54,16 @@ class Models:
             model.rested |= not module.training
             model.fed = model.fed and _comes_from_graph(args)
         else:
-            modal = state.evaluated.get(model.id, False)
-            state.evaluated[model.id] = modal or _in_training_mode(module)
+            layers = _in_training_mode(module) if module.training else []
+            state.evaluated[model.id] = state.evaluated.get(model.id, False) or bool(layers)
+            if layers and state.session.step:
+                self._tell_disturbed(layers)
+
+    def _tell_disturbed(self, layers: list[str]) -> None:
+        site = user_site()
+        if site not in self._disturbed:
+            self._disturbed.add(site)
+            self._state.session.emit(Disturbed(self._state.session.step, site, layers))
 
     def _register(self, module: Any) -> ModelState | None:
         """Describe a root; None for one without parameters, such as a loss."""
@@ -98,6 +108,7 @@ def _comes_from_graph(args: Any) -> bool:
     return any(getattr(value, "grad_fn", None) is not None for value in args)
 
 
-def _in_training_mode(module: Any) -> bool:
-    """Whether a Dropout or BatchNorm below this module is in training mode."""
-    return any(part.training for part in module.modules() if isinstance(part, _MODAL))
+def _in_training_mode(module: Any) -> list[str]:
+    """The classes of Dropout and BatchNorm below this module that are in training mode."""
+    modal = (part for part in module.modules() if isinstance(part, _MODAL))
+    return sorted({type(part).__name__ for part in modal if part.training})

@@ -22,6 +22,7 @@ from trainlint.reporters.formats import render, render_json
 from trainlint.reporters.output import LOST, STDOUT, Rendered, prepare, publish, would_lose
 from trainlint.reporters.report import Report
 from trainlint.reporters.statistics import render_statistics, statistics_to_json, tallies
+from trainlint.reporters.streams import is_closed
 from trainlint.reporters.text import fixable_line, render_concise, render_text, summary_line
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def wants_color(output_file: str | None = None) -> bool:
     """Colours on a terminal only, and not where NO_COLOR asks for none (no-color.org)."""
     if output_file not in (None, STDOUT):
         return False
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return not is_closed() and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _with_changes(rendered: Rendered, outcome: Outcome, fixes: FixOptions) -> Rendered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 from trainlint.commands.check import exit_code, wants_color
 from trainlint.commands.observing import Observed, Observer
 from trainlint.commands.settings import SettingsError, load_settings
-from trainlint.finding import Finding
-from trainlint.lint.engine import check_paths
+from trainlint.finding import Finding, Verdict
+from trainlint.lint.engine import Checked, check_paths
 from trainlint.lint.files import read_source
 from trainlint.lint.problem import Problem, Unreadable
 from trainlint.lint.source import Source
@@ -57,6 +58,8 @@ def run_command(
     for trial in trials:
         _parse_or_refuse(trial)
     checked = check_paths([script], settings.selection, (), settings.target_torch, scopes=settings)
+    if checked.problems and _is_broken(script):
+        return _tell_broken(checked, output_format, output_file)
     options = Options(max_steps, max_seconds, device, whole_passes=whole_passes)
     with tempfile.TemporaryDirectory(prefix="trainlint-") as folder:
         observer = Observer(
@@ -99,6 +102,28 @@ def _refuse_what_cannot_run(script: str) -> None:
             f"{script}: only Python scripts can be run",
             "`trainlint check` reads documents and notebooks; in a notebook, use trainlint.watch",
         )
+
+
+def _is_broken(script: str) -> bool:
+    """Whether Python itself cannot compile it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(Path(script).read_bytes(), script, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return True
+    return False
+
+
+def _tell_broken(checked: Checked, output_format: str, output_file: str | None) -> int:
+    """What `check` says of a script that cannot be compiled; running it could only repeat it."""
+    report = Report([], checked.problems, dict(checked.sources), checked.files)
+    if output_format in HUMAN:
+        rendered = Rendered("", summary_line([], checked.problems, 1) + "\n", human=True)
+    else:
+        rendered = Rendered(render(report, output_format))
+    publish(rendered, checked.problems, output_file, color=wants_color(output_file))
+    return exit_code(False, True)
 
 
 def _parse_or_refuse(trial: str) -> None:
@@ -179,4 +204,10 @@ def _exit_code(
 ) -> int:
     if observed.interrupted:
         return INTERRUPTED
-    return exit_code(bool(findings), bool(problems) or not (findings or judgement.is_telling))
+    # Only what the run itself found makes up for training that was never seen.
+    told = findings if judgement.reached else [one for one in findings if _is_of_run(one)]
+    return exit_code(bool(findings), bool(problems) or not (told or judgement.is_telling))
+
+
+def _is_of_run(finding: Finding) -> bool:
+    return finding.code.startswith("RUN") or finding.verdict is Verdict.CONFIRMED

@@ -10,6 +10,7 @@ import click
 
 from trainlint.atomic import write_atomically
 from trainlint.lint.problem import Problem
+from trainlint.reporters.streams import is_closed
 from trainlint.reporters.text import render_problem
 
 STDOUT = "-"
@@ -46,6 +47,8 @@ def prepare(output_file: str | None, inputs: Iterable[str] = ()) -> None:
     `inputs` are the paths that were named. Makes the file's folder.
     """
     if output_file is None or output_file == STDOUT:
+        if is_closed():
+            raise OutputError("error: standard output is closed\n  help: write to a file with -o")
         return
     target = os.path.realpath(output_file)
     if os.path.isdir(target) or not output_file:
