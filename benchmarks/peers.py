@@ -4,8 +4,8 @@
 
 The peers are installed from PyPI into an environment of their own. In each round every command runs
 once on every folder, so that whatever else the machine does meets all of them; the medians are
-printed as Markdown, each with its ratio to the first. Of each process and its children the
-processor time counts besides the clock, and the most memory of one process.
+printed as Markdown, each with its ratio to the first, by the clock and by processor time, that of
+child processes included, and the most memory of one process.
 """
 
 from __future__ import annotations
@@ -103,16 +103,18 @@ def table(folder: Path, taken: dict[str, list[Taken]]) -> Iterator[str]:
     files = list(folder.rglob("*.py"))
     lines = sum(file.read_bytes().count(b"\n") for file in files)
     yield f"\n{folder.name}: {len(files)} Python files, {lines:,} lines\n"
-    yield "| command | seconds | processor seconds | to the first | MiB |"
-    yield "|---|---|---|---|---|"
+    yield "| command | seconds | to the first | processor seconds | to the first | MiB |"
+    yield "|---|---|---|---|---|---|"
     first = next(iter(taken.values()))
     for name, calls in taken.items():
-        ratio = median(b.clock / a.clock for a, b in zip(first, calls, strict=True))
-        yield (
-            f"| {name} | {median(one.clock for one in calls):.2f} |"
-            f" {median(one.processor for one in calls):.2f} | {ratio:.2f} |"
-            f" {max(one.memory for one in calls):.0f} |"
+        pairs = list(zip(first, calls, strict=True))
+        clock = median(one.clock for one in calls), median(b.clock / a.clock for a, b in pairs)
+        processor = (
+            median(one.processor for one in calls),
+            median(b.processor / a.processor for a, b in pairs),
         )
+        figures = " | ".join(f"{figure:.2f}" for figure in (*clock, *processor))
+        yield f"| {name} | {figures} | {max(one.memory for one in calls):.0f} |"
 
 
 def main() -> None:
