@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import TypeVar
 
 import libcst as cst
@@ -16,12 +16,65 @@ _PIECES = (cst.SimpleString, cst.ConcatenatedString)
 Node = TypeVar("Node", bound=cst.CSTNode)
 
 
+class _Tree:
+    """A module's nodes in source order, layout left out: what is below a node comes next to it."""
+
+    def __init__(self, module: cst.Module) -> None:
+        self.nodes: list[cst.CSTNode] = []
+        self._at: dict[int, int] = {}  # by identity: nodes have a slow hash
+        self._ends: list[int] = []
+        self._kinds: dict[type[cst.CSTNode], list[int]] = {}
+        waiting: list[tuple[int, cst.CSTNode]] = [(0, module)]
+        above: list[tuple[int, int]] = []  # depth and index of the nodes around
+        while waiting:
+            depth, node = waiting.pop()
+            index = len(self.nodes)
+            while above and above[-1][0] >= depth:
+                self._ends[above.pop()[1]] = index
+            above.append((depth, index))
+            self.nodes.append(node)
+            self._ends.append(index)
+            self._at[id(node)] = index
+            self._kinds.setdefault(type(node), []).append(index)
+            waiting.extend([(depth + 1, child) for child in reversed(children(node))])
+        for _, index in above:
+            self._ends[index] = len(self.nodes)
+
+    def extent(self, node: cst.CSTNode) -> tuple[int, int] | None:
+        """The index of a node, and that after all below it; None for another tree's."""
+        index = self._at.get(id(node))
+        return None if index is None else (index, self._ends[index])
+
+    def of_kind(self, kind: type[cst.CSTNode], begin: int, end: int) -> Iterator[cst.CSTNode]:
+        """The nodes of one kind between two indexes."""
+        found = self._kinds.get(kind, [])
+        for index in found[bisect_left(found, begin) : bisect_left(found, end)]:
+            yield self.nodes[index]
+
+
+# Most rules walk the whole module, or classes and functions of it: the trees are kept of the
+# script that is being checked, and of the few that it draws in.
+_KEPT = 4
+_trees: dict[int, _Tree] = {}
+
+
+def _tree_of(node: cst.CSTNode) -> _Tree | None:
+    """The tree of a module, or that which a node is known to be in."""
+    known = next((tree for tree in _trees.values() if tree.extent(node) is not None), None)
+    if known is None and isinstance(node, cst.Module):
+        if len(_trees) >= _KEPT:
+            del _trees[next(iter(_trees))]
+        known = _trees[id(node)] = _Tree(node)
+    return known
+
+
 def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """A node and all below it, in source order, layout left out."""
-    if isinstance(node, cst.Module):
-        yield from _nodes_of(node)
-        return
-    yield from _below(node)
+    tree = _tree_of(node)
+    extent = tree.extent(node) if tree is not None else None
+    if tree is None or extent is None:
+        return _below(node)
+    return iter(tree.nodes[slice(*extent)])
 
 
 def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -32,29 +85,13 @@ def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         waiting.extend(reversed(children(current)))
 
 
-# Most rules walk the whole module: the list is kept for the script that is being checked, and the
-# few that it draws in.
-@lru_cache(maxsize=4)
-def _nodes_of(module: cst.Module) -> tuple[cst.CSTNode, ...]:
-    return tuple(_below(module))
-
-
-@lru_cache(maxsize=4)
-def _by_kind(module: cst.Module) -> dict[type[cst.CSTNode], list[cst.CSTNode]]:
-    found: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
-    for node in _nodes_of(module):
-        found.setdefault(type(node), []).append(node)
-    return found
-
-
-def every(module: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
+def every(node: cst.CSTNode, kind: type[Node]) -> Iterator[Node]:
     """The nodes of one kind in a tree, in source order."""
-    if isinstance(module, cst.Module):
-        yield from _by_kind(module).get(kind, ())  # type: ignore[misc]
-        return
-    for node in walk(module):
-        if type(node) is kind:
-            yield node
+    tree = _tree_of(node)
+    extent = tree.extent(node) if tree is not None else None
+    if tree is None or extent is None:
+        return (one for one in _below(node) if type(one) is kind)
+    return tree.of_kind(kind, *extent)  # type: ignore[return-value]
 
 
 def set_attributes(module: cst.CSTNode) -> Iterator[cst.Attribute]:

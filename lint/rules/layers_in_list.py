@@ -10,7 +10,7 @@ import libcst as cst
 from trainlint.finding import Finding, Severity
 from trainlint.lint.lower.syntax import dotted
 from trainlint.lint.lower.values import Class, Expr, Map, Obj, Seq, Value
-from trainlint.lint.mentions import walk
+from trainlint.lint.mentions import every, walk
 from trainlint.lint.model import Event, Script
 from trainlint.lint.own_classes import init_of, own_classes, set_by_init
 from trainlint.lint.rule import found, rule
@@ -127,8 +127,8 @@ def _is_filled(script: Script, cls: Class, target: cst.Attribute) -> bool:
 
 
 def _begins_empty(init: cst.FunctionDef, target: cst.Attribute) -> bool:
-    for node in walk(init):
-        if type(node) is cst.Assign and node.targets[0].target is target:
+    for node in every(init, cst.Assign):
+        if node.targets[0].target is target:
             value = node.value
             if isinstance(value, (cst.List, cst.Dict)):
                 return not value.elements
