@@ -128,3 +128,19 @@ def mentions(module: cst.CSTNode) -> Counter[str]:
         elif isinstance(node, (cst.AssignTarget, cst.AnnAssign)):
             found[dotted(node.target) or ""] += 1
     return found
+
+
+_SCOPES = frozenset({cst.FunctionDef, cst.Lambda, cst.ClassDef})
+
+
+def contains_yield(body: cst.CSTNode) -> bool:
+    """Whether a function's own body yields, nested functions left out."""
+    return next(every(body, cst.Yield), None) is not None and _yields(body)
+
+
+def _yields(body: cst.CSTNode) -> bool:
+    for child in children(body):
+        kind = type(child)
+        if kind is cst.Yield or (kind not in _SCOPES and _yields(child)):
+            return True
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import libcst as cst
 
@@ -64,8 +65,13 @@ def own_name(method: cst.FunctionDef) -> str | None:
     return first.name.value
 
 
-def reads_of_self(cls: Class) -> Iterator[cst.Attribute]:
+@lru_cache(maxsize=32)  # asked once for each attribute
+def reads_of_self(cls: Class) -> tuple[cst.Attribute, ...]:
     """The attributes that a class's methods read of their instance, those of a `try` left out."""
+    return tuple(_reads_of_self(cls))
+
+
+def _reads_of_self(cls: Class) -> Iterator[cst.Attribute]:
     for method in methods(cls):
         name = own_name(method)
         stored = set(set_attributes(method))

@@ -18,7 +18,7 @@ from trainlint.lint.lower.machine import (
 )
 from trainlint.lint.lower.state import State
 from trainlint.lint.lower.statements import Exits
-from trainlint.lint.lower.syntax import contains_yield, dotted, parameters, statements
+from trainlint.lint.lower.syntax import dotted, parameters, statements
 from trainlint.lint.lower.values import (
     STILL,
     Class,
@@ -32,6 +32,7 @@ from trainlint.lint.lower.values import (
     Value,
     join,
 )
+from trainlint.lint.mentions import contains_yield
 from trainlint.lint.model import Argument, Context, Flow, Script, Site, Trace
 
 

@@ -141,19 +141,6 @@ def target_names(target: cst.CSTNode) -> Iterator[cst.Name]:
         yield from target_names(target.value)
 
 
-_SCOPES = frozenset({cst.FunctionDef, cst.Lambda, cst.ClassDef})
-
-
-@lru_cache(maxsize=256)  # a function is followed many times
-def contains_yield(body: cst.CSTNode) -> bool:
-    """Whether a function's own body yields, nested functions left out."""
-    for child in children(body):
-        kind = type(child)
-        if kind is cst.Yield or (kind not in _SCOPES and contains_yield(child)):
-            return True
-    return False
-
-
 # Names, attributes and plain indexes.
 _SAME_AGAIN = re.compile(r"[A-Za-z_][\w.]*(\[[\w.'\"]+\])*")
 
