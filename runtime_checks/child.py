@@ -123,6 +123,7 @@ class _Child:
             with after_import(self._actions()), watching(session, trial=self._trial):
                 try:
                     self._execute()
+                    reason = _await_training(session) or reason
                 except Stopped as stopped:
                     reason = session.stopped or stopped.reason
                 except SystemExit as exit_:
@@ -136,7 +137,7 @@ class _Child:
         finally:
             if os.getpid() == pid:
                 end = End(reason, session.step, session.seconds, status, text, site)
-                session.emit(session.late(end))
+                session.emit(session.ended(end))
         return status
 
     def _actions(self) -> dict[str, Callable[[], None]]:
@@ -190,6 +191,25 @@ class _Child:
         if self._options.trial or self._options.whole_passes:
             return False
         return self._session.cut and not (isinstance(error, NameError) and error.name)
+
+
+def _await_training(session: Session) -> str | None:
+    """Wait for a thread that trains, as Python does at the end; why the run ended, if it had to."""
+    while (thread := _still_training(session)) is not None:
+        thread.join(0.1)
+    return session.stopped
+
+
+def _still_training(session: Session) -> threading.Thread | None:
+    """The thread that is watched; while nothing has trained yet, any that may begin to."""
+    own = threading.current_thread()
+    trainer = session.trainer()
+    if trainer is not own:
+        return trainer if trainer is not None and not trainer.daemon else None
+    if session.step or "torch" not in sys.modules:
+        return None
+    others = (one for one in threading.enumerate() if one is not own and not one.daemon)
+    return next(others, None)
 
 
 def _run(code: CodeType, module: ModuleType) -> None:
@@ -260,7 +280,7 @@ def _without_ours(trace: TracebackType | None) -> TracebackType | None:
 def _abandon(session: Session, reason: str) -> None:
     """End the process at once, with a word; what was measured is in the record."""
     session.finish()
-    session.emit(session.late(End(reason, session.step, session.seconds)))
+    session.emit(session.ended(End(reason, session.step, session.seconds)))
     _flush()
     os._exit(0)
 
@@ -298,7 +318,9 @@ class _Watchdog(threading.Thread):
         _abandon(session, session.stopped)
 
     def _tell_where(self) -> None:
-        session, at = self._session, standing(self._script_thread)
+        session = self._session
+        trains = session.trainer()
+        at = standing(trains.ident if trains and trains.ident else self._script_thread)
         session.late = lambda end: (
             replace(end, site=at.site, inside=at.inside, idle=session.idle)
             if end.reason in ("seconds", "hung")

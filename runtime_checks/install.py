@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trainlint.runtime_checks.budget import Stopped
 from trainlint.runtime_checks.imports import Action, after_import
 from trainlint.runtime_checks.lines import SeenLines, watch_lines
 from trainlint.runtime_checks.patching import Patches
@@ -31,18 +33,37 @@ def watching(
     """
     probes = _Probes(session, trial, around)
     actions: dict[str, Action] = {"torch": probes.with_torch}
+    actions["multiprocessing.process"] = probes.with_processes
     actions.update({name: partial(probes.with_writer, name) for name in _WRITERS})
     seen = SeenLines()
     with ExitStack() as stack:
         stack.enter_context(probes.patches)
         stack.enter_context(after_import(actions))
         stack.enter_context(watch_lines(seen))
+        stack.enter_context(_quiet_threads())
         try:
             yield
         finally:
             session.finish()
             for path, lines in seen.by_path.items():
                 session.emit(Lines(path, sorted(lines)))
+
+
+@contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """A thread that the budget ends prints no traceback."""
+    before = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if not issubclass(args.exc_type, Stopped):
+            before(args)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        if threading.excepthook is hook:
+            threading.excepthook = before
 
 
 class _Probes:
@@ -91,6 +112,12 @@ class _Probes:
         self._session.at_end.append(state.readings.sync)
         if self._trial is not None:
             self._trial.install(state)
+
+    def with_processes(self) -> None:
+        """The probe of what the script starts."""
+        from trainlint.runtime_checks.probes import processes
+
+        processes.install(self._session, self.patches)
 
     def with_writer(self, name: str) -> None:
         """The probe of a SummaryWriter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -87,10 +88,15 @@ def _traced(seen: SeenLines) -> Iterator[None]:
         return line if unseen else None
 
     sys.settrace(call)
+    before = threading.gettrace()
+    if before is None:
+        threading.settrace(call)
     try:
         yield
     finally:
         sys.settrace(None)
+        if before is None:
+            threading.settrace(None)
 
 
 def _lines_of(code: CodeType) -> set[int] | None:

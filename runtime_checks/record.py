@@ -306,6 +306,7 @@ class End:
     text: str = ""  # what the script gave sys.exit to print
     site: Site | None = None  # where it called sys.exit, or where it stood when its time was up
     inside: str = ""  # the library's function that it had called there, `queue.get`
+    children: int = 0  # processes that it started, which are not watched
     idle: float | None = None  # seconds without a sign of its training, when its time was up
 
 

@@ -44,6 +44,9 @@ class Session:
         self.on_device: Callable[[str], None] = lambda device: None
         # Makes a loss function one whose values without a graph are an evaluation.
         self.watch_loss: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda loss: loss
+        # Called when another thread than before is watched.
+        self.at_adoption: list[Callable[[], None]] = []
+        self.children = 0  # processes that the script started
         # Adds to the last line where the script stood when its time was up.
         self.late: Callable[[End], End] = lambda end: end
         # Ends the process at once; the child sets it, for scripts that swallow `Stopped`.
@@ -74,8 +77,34 @@ class Session:
         self._beaten = now
 
     def here(self) -> bool:
-        """False in a forked child and in other threads: they are not what is watched."""
+        """False in a forked child and in threads that do not train: they are not watched."""
         return threading.get_ident() == self._thread and os.getpid() == self._pid
+
+    def is_ours(self) -> bool:
+        """False in a forked child."""
+        return os.getpid() == self._pid
+
+    def adopt(self) -> bool:
+        """Watch the thread that calls, which trains, from now on; False where another one is.
+
+        One thread is watched at a time: the first that trains, and after its end another.
+        """
+        if not self.is_ours():
+            return False
+        if self.step and self.trainer() is not None:
+            self.note("training in more than one thread: only the first of them was watched")
+            return False
+        self._thread = threading.get_ident()
+        self.happened(self.at_adoption)
+        return True
+
+    def trainer(self) -> threading.Thread | None:
+        """The thread that is watched, while it lives."""
+        return next((one for one in threading.enumerate() if one.ident == self._thread), None)
+
+    def ended(self, end: End) -> End:
+        """The last line, with what is known of the end beside it."""
+        return replace(self.late(end), children=self.children)
 
     def number(self) -> int:
         """A new number for a model, optimizer, loader or writer."""

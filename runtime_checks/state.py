@@ -61,6 +61,7 @@ class OptimizerState:
 
     id: int
     own: int = 0
+    nameless: bool = False  # names of its parameters were not known at its first step
     backwards: int = 0
     # The tensor by which stale gradients are told: small, and with a gradient at the last step.
     witness: weakref.ref[Any] | None = None

@@ -39,6 +39,8 @@ def _why(run: Run) -> str:
         return f"it raised {run.raised.type.rpartition('.')[2]} first"
     if run.end is None:
         return "its process vanished first"
+    if run.end.children and run.end.reason in ("finished", "seconds", "exit"):
+        return f"it started {_processes(run.end.children)} of its own, and those are not watched"
     ends = {
         "finished": "it ended first",
         "left": "the watched block ended first",
@@ -47,6 +49,10 @@ def _why(run: Run) -> str:
         "interrupted": "it was interrupted first",
     }
     return ends.get(run.end.reason, f"it ended first ({run.end.reason})")
+
+
+def _processes(number: int) -> str:
+    return "a process" if number == 1 else f"{number} processes"
 
 
 def _place(end: End) -> str:

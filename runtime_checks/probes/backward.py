@@ -44,7 +44,8 @@ class Backwards:
 
         @functools.wraps(original)
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._running or not self._state.session.here():
+            session = self._state.session
+            if self._running or not (session.here() or session.adopt()):
                 return original(tensors, *args, **kwargs)
             before = self._begin(tensors)
             self._running = True

@@ -27,7 +27,7 @@ def _watched(init: Any, state: State, born: Callable[[State, Any], None]) -> Any
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         init(self, *args, **kwargs)
-        if state.session.here():
+        if state.session.is_ours():
             born(state, self)
 
     return __init__

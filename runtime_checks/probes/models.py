@@ -23,6 +23,7 @@ class Models:
         self._state = state
         self._depth = 0
         self._disturbed: set[Site | None] = set()
+        state.session.at_adoption.append(self._begin_again)
         self._called = state.session.guarded(self._called_root)
 
     def enter(self, module: Any, args: Any) -> None:
@@ -32,6 +33,9 @@ class Models:
         if self._depth == 0:
             self._called(module, args)
         self._depth += 1
+
+    def _begin_again(self) -> None:
+        self._depth = 0
 
     def leave(self, module: Any, args: Any, result: Any) -> None:
         """After any module's forward, raised or not."""

@@ -139,7 +139,10 @@ class Steps:
         ratio = running.snapshot.ratio(state.readings) if running.snapshot else None
         state.readings.sync()
         names = [_name(state, parameter) for parameter in found.parameters]
-        if known.own == 0:
+        # Again after the first step: a thread is watched from its first backward on, when its model
+        # has been called already.
+        if known.own == 0 or (known.own == 1 and known.nameless):
+            known.nameless = "?" in names
             state.session.emit(_describe(state, running.optimizer, known, names))
         skipped = skipped or bool(found.skipped and found.skipped.values[0] > 0)
         line = _line(state, known, running, found, ratio, skipped)

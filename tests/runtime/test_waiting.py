@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from command import trainlint
 from watched import OFFSET, watch, write
 
-from trainlint.runtime_checks import places
+from trainlint.runtime_checks import places, waiting
 from trainlint.runtime_checks.session import Session
 from trainlint.runtime_checks.waiting import Work, is_long_idle, standing
 
@@ -88,7 +90,9 @@ def test_before_the_first_step_nothing_is_a_hang(monkeypatch: pytest.MonkeyPatch
     assert not is_long_idle(session)
 
 
-def test_a_process_that_works_is_told_from_one_that_waits() -> None:
+def test_a_process_that_works_is_told_from_one_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Beside it, other tests are at work.
+    monkeypatch.setattr(waiting, "_used_by_others", lambda: 0.0)
     work = Work()
     time.sleep(0.3)
     assert work.is_quiet()
@@ -96,3 +100,23 @@ def test_a_process_that_works_is_told_from_one_that_waits() -> None:
     while time.process_time() < until:
         pass
     assert not work.is_quiet()
+
+
+def test_work_of_another_process_counts(tmp_path: Path) -> None:
+    """Measured from within a session of its own, where nothing else is at work."""
+    code = r"""
+import subprocess, sys, time
+from trainlint.runtime_checks.waiting import Work
+busy = "import time\nwhile time.process_time() < 20: pass"
+child = subprocess.Popen([sys.executable, "-c", busy])
+time.sleep(1)
+work = Work()
+time.sleep(1.5)
+print(work.is_quiet())
+child.kill()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, start_new_session=True,
+        check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == ("False\n" if Path("/proc/self/stat").exists() else "True\n")
