@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Iterable, Sequence
 
 from trainlint.directives import UNUSED
@@ -24,13 +25,22 @@ from trainlint.unused import is_annotated, with_unused
 
 # A source without this has no training in it, whatever its framework.
 _TRAINING = b"torch"
+# Bytes that are asked about until what is done with is let go: Python itself waits far longer.
+_COLLECTED = 500_000
 
 
 def ask_each(questions: Iterable[Question], project: Project) -> list[Answer]:
     """What the rules say of files, each within its time."""
     limiter = Limiter()
 
+    asked = 0
+
     def ask_one(question: Question) -> Answer:
+        nonlocal asked
+        asked += len(question.data)
+        if asked > _COLLECTED:
+            asked = 0
+            gc.collect()  # a script and what is known of it refer to each other
         return limiter.run(
             question.time_limit,
             functools.partial(ask, question, project),

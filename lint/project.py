@@ -20,8 +20,10 @@ from trainlint.lint.problem import Unreadable
 from trainlint.lint.source import Source
 from trainlint.lint.witness import Witness
 
-# Parsed files that are kept: the memory that they take must not grow with the project.
+# Parsed files that are kept, and their code in characters, of which each comes to some 60 bytes of
+# tree: the memory that they take must not grow with the project.
 _KEPT = 48
+_KEPT_CODE = 500_000
 # Bytes; a longer file holds data or generated code.
 _LONGEST = 400_000
 # Files that are searched for what a rule needs.
@@ -35,6 +37,7 @@ class Project:
         self.witness = Witness()
         self._unwritten = unwritten
         self._scripts: OrderedDict[str, Script | None] = OrderedDict()
+        self._code = 0  # characters of all scripts that are kept
         self._found: dict[tuple[str, str], str | None] = {}
         self._imports: dict[str, tuple[str, ...]] = {}
         self._data: dict[str, bytes] = {}
@@ -66,6 +69,7 @@ class Project:
             return kept.module
         script = Script(source, parse(source), self)
         if source.kind == "python" and len(source.code) <= _LONGEST:
+            self.witness.read(path, source.data)
             self._keep(path, script)
             self._scripts.move_to_end(path, last=False)  # nothing has imported it yet
         return script.module
@@ -74,10 +78,12 @@ class Project:
         """Read all files anew, as after one that was left off in the midst."""
         for kept in (self._scripts, self._found, self._imports, self._data):
             kept.clear()
+        self._code = 0
 
     def _keep(self, path: str, script: Script | None) -> Script | None:
-        if len(self._scripts) >= _KEPT:
-            self._scripts.popitem(last=False)
+        self._code += _length(script) - _length(self._scripts.pop(path, None))
+        while len(self._scripts) >= _KEPT or (self._scripts and self._code > _KEPT_CODE):
+            self._code -= _length(self._scripts.popitem(last=False)[1])
         self._scripts[path] = script
         return script
 
@@ -127,3 +133,7 @@ class Project:
             return Script(source, parse(source), self)
         except Unreadable:
             return None
+
+
+def _length(script: Script | None) -> int:
+    return 0 if script is None else len(script.source.code)
