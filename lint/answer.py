@@ -11,6 +11,9 @@ from trainlint.finding import Finding
 from trainlint.lint.limit import TIME_LIMIT
 from trainlint.lint.problem import Problem
 
+# A file without this has no training in it, whatever its framework.
+TRAINING = b"torch"
+
 
 @dataclass(frozen=True)
 class Question:

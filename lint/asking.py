@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from trainlint.directives import UNUSED
 from trainlint.finding import Finding
-from trainlint.lint.answer import Answer, Question
+from trainlint.lint.answer import TRAINING, Answer, Question
 from trainlint.lint.deep import collecting_rarely, with_deep_stack
 from trainlint.lint.files import make_source
 from trainlint.lint.limit import Limiter
@@ -23,17 +23,13 @@ from trainlint.registry import RULES, Entry, load
 from trainlint.selection import Selection
 from trainlint.unused import is_annotated, with_unused
 
-# A source without this has no training in it, whatever its framework.
-_TRAINING = b"torch"
 # Bytes that are asked about until what is done with is let go: Python itself waits far longer.
 _COLLECTED = 500_000
 
 
 def ask_each(questions: Iterable[Question], project: Project) -> list[Answer]:
     """What the rules say of files, each within its time."""
-    limiter = Limiter()
-
-    asked = 0
+    limiter, asked = Limiter(), 0
 
     def ask_one(question: Question) -> Answer:
         nonlocal asked
@@ -98,7 +94,7 @@ def _ask(
     source: Source, entries: Sequence[Entry], project: Project | None, target_torch: str
 ) -> tuple[list[Finding], list[Problem]]:
     """What was found, and what failed; raises Unreadable."""
-    if _TRAINING not in source.data:
+    if TRAINING not in source.data:
         return [], []
     reach = [source.data] if project is None else list(project.reached(source.path, source.data))
     wanted = [entry for entry in entries if _may_speak(entry, reach)]

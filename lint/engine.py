@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Mapping, Sequence, Set
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from trainlint.finding import Finding, Location
-from trainlint.lint.answer import Answer, Question
+from trainlint.lint.answer import TRAINING, Answer, Question
 from trainlint.lint.deep import with_deep_stack
 from trainlint.lint.files import (
     NOTHING_UNWRITTEN,
@@ -23,15 +24,13 @@ from trainlint.lint.files import (
 )
 from trainlint.lint.limit import Limiter
 from trainlint.lint.problem import Problem, Unreadable, out_of_time
+from trainlint.lint.python_syntax import check_syntax
 from trainlint.lint.source import Source
 from trainlint.lint.torch_api import OLDEST_TARGET
 from trainlint.lint.witness import Seen
 from trainlint.registry import RULES, Listed, load
 from trainlint.selection import Scope, Scopes, Selection
 from trainlint.unused import is_annotated
-
-# A file without this has no training in it, whatever its framework.
-_TRAINING = b"torch"
 
 
 class Known(Protocol):
@@ -163,10 +162,10 @@ class _Check:
         shown = shown_path(path, self._stdin_filename)
         if is_annotated(data):
             self._checked.annotated.append(self._source(shown, data))
-        if _TRAINING not in data and not is_document(shown):
+        if TRAINING not in data and not is_document(shown):
             source = self._source(shown, data)
             if path in self._named:  # in a folder, files without training are left to others
-                _check_syntax(source)
+                check_syntax(source)
             return None
         scope = self._scope(shown)
         codes = self._codes(scope.selection)
@@ -245,11 +244,6 @@ class _Check:
         """Keep the source of a file that a finding lies in."""
         if path in self._checked.sources:
             return
-        data = question.data if path == question.path else read_data(path, self._unwritten)
-        self._checked.sources[path] = make_source(path, data)
-
-
-def _check_syntax(source: Source) -> None:
-    from trainlint.lint.parse import check_syntax
-
-    check_syntax(source)
+        with contextlib.suppress(Unreadable):  # one that this file imports may be gone by now
+            data = question.data if path == question.path else read_data(path, self._unwritten)
+            self._checked.sources[path] = make_source(path, data)

@@ -9,6 +9,7 @@ from typing import Any
 from trainlint.finding import Edit, Finding, Fix, is_fixable
 from trainlint.lint.files import make_source
 from trainlint.lint.problem import Unreadable
+from trainlint.lint.python_syntax import check_syntax
 from trainlint.lint.source import Source
 
 # A finding with a fix, and that fix.
@@ -67,24 +68,17 @@ def _applied(source: Source, fixes: Sequence[Fixed]) -> bytes | None:
     edits = sorted({edit for _, fix in fixes for edit in fix.edits}, key=lambda edit: edit.start)
     try:
         data = b"".join(_pieces(source, edits))
-        after = make_source(source.path, data) if source.path != "<stdin>" else _of_stdin(data)
+        after = make_source(source.path, data)
         _parse(source, after)
     except (Unreadable, UnicodeError, RecursionError):
         return None
     return data if _text(source, edits) == after.text and _keeps(source, after) else None
 
 
-def _of_stdin(data: bytes) -> Source:
-    return Source.of_bytes("<stdin>", data)
-
-
 def _parse(before: Source, after: Source) -> None:
-    from trainlint.lint.parse import (  # imports a parser: most checks fix nothing
-        check_syntax,
-        parse,
-    )
-
     """Both Python and libcst have to read the new code; Python, where it could read the old."""
+    from trainlint.lint.parse import parse  # imports libcst, and most checks fix nothing
+
     parse(after)
     try:
         check_syntax(before)
