@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 
 
@@ -30,6 +29,8 @@ def write_atomically(path: str, data: bytes, last: Callable[[], None] | None = N
 def _replace(
     target: str, data: bytes, old: os.stat_result | None, last: Callable[[], None] | None
 ) -> None:
+    import tempfile  # most checks write nothing, and it imports much
+
     folder, name = os.path.split(target)
     handle, temporary = tempfile.mkstemp(prefix=f".{name[:40]}.", suffix=".tmp", dir=folder)
     try:

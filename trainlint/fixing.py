@@ -51,8 +51,8 @@ class Fixing:
         """One round over all files with something to fix; the paths of those that it changed."""
         changed = []
         for real, of_file in self._by_file(findings).items():
-            source = sources[of_file[0].location.path]
-            if self._apply(real, source, of_file):
+            source = sources.get(of_file[0].location.path)
+            if source is not None and self._apply(real, source, of_file):
                 changed.append(STDIN if real == STDIN else source.path)
         return changed
 

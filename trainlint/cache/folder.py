@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 FOLDER = ".trainlint_cache"
 
@@ -30,14 +29,9 @@ def make_folder(folder: str) -> None:
 
 
 def is_cache(folder: str) -> bool:
-    """Whether a folder is one that `make_folder` made, or an empty one."""
+    """Whether a folder is one that `make_folder` made."""
     try:
         with open(os.path.join(folder, _TAG), encoding="utf-8") as file:
             return "trainlint" in file.read(1000)
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def remove_folder(folder: str) -> None:
-    """Delete the folder, and nothing that it may link to; raises OSError."""
-    shutil.rmtree(folder)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import click
 
-from trainlint.cache.folder import is_cache, remove_folder
+from trainlint.cache.folder import is_cache
 from trainlint.commands.settings import SettingsError
 
 
@@ -18,7 +19,7 @@ def clean_command(folder: str) -> int:
     if os.path.islink(folder) or not is_cache(folder):
         raise SettingsError(f"error: {folder} is no cache of trainlint's, and was left alone")
     try:
-        remove_folder(folder)
+        shutil.rmtree(folder)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise SettingsError(f"error: {folder} cannot be deleted: {why}") from None

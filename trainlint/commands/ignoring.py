@@ -28,7 +28,8 @@ class Ignoring:
             by_path.setdefault(finding.location.path, []).append(finding)
         fixes: dict[Finding, Fix] = {}
         for path, of_file in by_path.items():
-            fixes.update(ignore_fixes(checked.sources[path], of_file))
+            if path in checked.sources:
+                fixes.update(ignore_fixes(checked.sources[path], of_file))
         told = [replace(finding, fix=fixes.get(finding)) for finding in findings]
         self._own = dict(zip(told, findings, strict=True))
         return checked, told
