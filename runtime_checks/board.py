@@ -18,7 +18,7 @@ from typing import Any
 
 from trainlint.finding import Finding
 from trainlint.runtime_checks.curves import run_curves
-from trainlint.runtime_checks.record import Run, read_record
+from trainlint.runtime_checks.run import Run, read_record
 
 PLAIN = "plain"
 TIMEOUT = 300  # seconds; importing torch on a cold disk takes most of them

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from trainlint.runtime_checks.detection import Thresholds
-from trainlint.runtime_checks.record import Clip, Run, Step
+from trainlint.runtime_checks.record import Clip, Step
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, median, show
 
 

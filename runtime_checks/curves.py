@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainlint.runtime_checks.evaluations import evaluation_series
-from trainlint.runtime_checks.record import OptimizerInfo, Run, Step
+from trainlint.runtime_checks.record import OptimizerInfo, Step
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import Point
 
 

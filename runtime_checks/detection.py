@@ -16,7 +16,8 @@ from enum import Enum
 from trainlint.finding import Evidence, Finding, Location, Related, Severity, Verdict
 from trainlint.registry import DETECTORS, Entry, load, make_entry, register
 from trainlint.runtime_checks.enough import too_few_steps
-from trainlint.runtime_checks.record import Run, Site
+from trainlint.runtime_checks.record import Site
+from trainlint.runtime_checks.run import Run
 
 
 @dataclass(frozen=True)

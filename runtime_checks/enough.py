@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count
 
 # These evaluate a closure inside `step()`: what stands in `.grad` before it says nothing, and each

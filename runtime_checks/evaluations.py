@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainlint.runtime_checks.record import Evaluation, Run, Site
+from trainlint.runtime_checks.record import Evaluation, Site
+from trainlint.runtime_checks.run import Run
 
 # What tells the series of a run apart, and is the same in another run of the script.
 Key = tuple[Site | None, bool, int]

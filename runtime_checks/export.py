@@ -11,7 +11,7 @@ from trainlint.runtime_checks.clipping import clip_summary
 from trainlint.runtime_checks.curves import RunCurve, run_curves
 from trainlint.runtime_checks.detection import Judgement, Outcome
 from trainlint.runtime_checks.outcome import outcome_line
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import thin
 from trainlint.runtime_checks.table import trial_rows
 

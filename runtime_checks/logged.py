@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from trainlint.runtime_checks.record import Log, Run, Site
+from trainlint.runtime_checks.record import Log, Site
+from trainlint.runtime_checks.run import Run
 
 Pair = tuple[Log, Log]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainlint.runtime_checks.detectors.never_stepped import never_stepped_message
 from trainlint.runtime_checks.detectors.script_killed import how_it_ended, where_it_stands
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count
 
 # Seconds without a sign of training that a reader is told of.

@@ -10,10 +10,9 @@ Non-finite floats are written as the strings "nan", "inf" and "-inf", since JSON
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_args
 
 from trainlint.runtime_checks.encoding import decode, encode
 
@@ -333,79 +332,7 @@ Line = (
 )
 
 
-@dataclass
-class Run:
-    """A whole record, sorted by kind; what detectors ask."""
-
-    start: Start | None = None
-    end: End | None = None
-    models: dict[int, ModelInfo] = field(default_factory=dict)
-    optimizers: dict[int, OptimizerInfo] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    backwards: list[Backward] = field(default_factory=list)
-    clips: list[Clip] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
-    disturbed: list[Disturbed] = field(default_factory=list)
-    unheld: list[Unheld] = field(default_factory=list)
-    moved: list[Moved] = field(default_factory=list)
-    logs: list[Log] = field(default_factory=list)
-    nonfinite: list[NonFinite] = field(default_factory=list)
-    passes: list[Pass] = field(default_factory=list)
-    cuts: list[Cut] = field(default_factory=list)
-    lines: dict[str, set[int]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    raised: Raised | None = None
-    trial: TrialState | None = None
-
-    def add(self, line: Line) -> None:
-        """Put one line where it belongs; of what can be told only once, the last one counts."""
-        name, how = _PLACES[type(line)]
-        how(self, name, line)
-
-    def steps_of(self, optimizer: int) -> list[Step]:
-        """The steps of one optimizer, in order."""
-        return [step for step in self.steps if step.optimizer == optimizer]
-
-
-def _append(run: Run, name: str, line: Any) -> None:
-    getattr(run, name).append(line)
-
-
-def _by_id(run: Run, name: str, line: Any) -> None:
-    getattr(run, name)[line.id] = line
-
-
-def _merge(run: Run, name: str, line: Any) -> None:
-    getattr(run, name).setdefault(line.path, set()).update(line.lines)
-
-
-def _add_text(run: Run, name: str, line: Any) -> None:
-    getattr(run, name).append(line.text)
-
-
-_PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
-    Start: ("start", setattr),
-    End: ("end", setattr),
-    Raised: ("raised", setattr),
-    TrialState: ("trial", setattr),
-    ModelInfo: ("models", _by_id),
-    OptimizerInfo: ("optimizers", _by_id),
-    Step: ("steps", _append),
-    Backward: ("backwards", _append),
-    Clip: ("clips", _append),
-    Evaluation: ("evaluations", _append),
-    Disturbed: ("disturbed", _append),
-    Unheld: ("unheld", _append),
-    Moved: ("moved", _append),
-    Log: ("logs", _append),
-    NonFinite: ("nonfinite", _append),
-    Pass: ("passes", _append),
-    Cut: ("cuts", _append),
-    Lines: ("lines", _merge),
-    Note: ("notes", _add_text),
-}
-
-_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in _PLACES}
+_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Line)}
 
 
 def dump_line(line: Line) -> str:
@@ -425,17 +352,3 @@ def parse_lines(lines: Iterable[str]) -> Iterator[Line]:
             yield decode(_KINDS[data.pop("kind")], data)
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             continue
-
-
-def read_record(path: str | Path) -> Run:
-    """The run that a record tells of; raises OSError where the file cannot be read."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return build_run(parse_lines(file))
-
-
-def build_run(lines: Iterable[Line]) -> Run:
-    """Sort lines by kind."""
-    run = Run()
-    for line in lines:
-        run.add(line)
-    return run

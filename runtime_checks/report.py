@@ -11,7 +11,8 @@ from trainlint.runtime_checks.clipping import clip_summary
 from trainlint.runtime_checks.detection import Judgement, Outcome, State
 from trainlint.runtime_checks.evaluations import evaluation_series
 from trainlint.runtime_checks.outcome import outcome_line
-from trainlint.runtime_checks.record import Evaluation, Run
+from trainlint.runtime_checks.record import Evaluation
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, show
 from trainlint.runtime_checks.table import TrialRow, trial_rows
 

@@ -17,7 +17,8 @@ from typing import IO, Any
 
 import trainlint
 from trainlint.runtime_checks.following import Ending, NotStarted, Watched
-from trainlint.runtime_checks.record import End, Line, Run, dump_line, read_record
+from trainlint.runtime_checks.record import End, Line, dump_line
+from trainlint.runtime_checks.run import Run, read_record
 
 # Not `-m`, which puts the working folder first on sys.path, and a user's json.py before Python's.
 # Our package is loaded from where it lies, so that no other of its name can take its place, and

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from trainlint.finding import Evidence
-from trainlint.runtime_checks.record import Evaluation, Run
+from trainlint.runtime_checks.record import Evaluation
+from trainlint.runtime_checks.run import Run
 
 Point = tuple[int, float]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from trainlint.runtime_checks.detection import Judgement, State, judge
 from trainlint.runtime_checks.evaluations import Key, evaluation_series
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import last_mean
 
 # What a change to the training can cure; it never cures a line that logs a wrong step.

@@ -20,11 +20,11 @@ from trainlint.runtime_checks.record import (
     OptimizerInfo,
     ParameterInfo,
     Pass,
-    Run,
     Site,
     Start,
     Step,
 )
+from trainlint.runtime_checks.run import Run
 
 SCRIPT = "/home/me/train.py"
 BACKWARD, CLIP, STEP, EVALUATE, LOG = (Site(SCRIPT, line) for line in (20, 21, 22, 30, 25))

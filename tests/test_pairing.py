@@ -17,11 +17,11 @@ from trainlint.runtime_checks.record import (
     OptimizerInfo,
     Pass,
     Raised,
-    Run,
     Site,
     Start,
     Step,
 )
+from trainlint.runtime_checks.run import Run
 
 SOURCE = '''\
 """Clips gradients."""

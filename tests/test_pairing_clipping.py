@@ -9,7 +9,8 @@ import pytest
 from trainlint.finding import Finding, Location, Severity, Verdict
 from trainlint.pairing import pair
 from trainlint.runtime_checks.detection import judge
-from trainlint.runtime_checks.record import Clip, End, Frame, Raised, Run, Site, Start
+from trainlint.runtime_checks.record import Clip, End, Frame, Raised, Site, Start
+from trainlint.runtime_checks.run import Run
 
 SOURCE = """\
 import torch

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainlint.finding import Finding
 from trainlint.runtime_checks.detection import Judgement, judge
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.runner import Options, observe
 
 PRELUDE = """

@@ -24,8 +24,9 @@ from trainlint.runtime_checks.detection import Judgement, judge
 from trainlint.runtime_checks.install import watching
 from trainlint.runtime_checks.outcome import outcome_line
 from trainlint.runtime_checks.raising import raised_by
-from trainlint.runtime_checks.record import End, Line, Run, Start, build_run, dump_line
+from trainlint.runtime_checks.record import End, Line, Start, dump_line
 from trainlint.runtime_checks.report import render_report
+from trainlint.runtime_checks.run import Run, build_run
 from trainlint.runtime_checks.session import Session
 from trainlint.suppress import suppress
 

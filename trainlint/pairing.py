@@ -15,7 +15,8 @@ from trainlint.finding import Evidence, Finding, Location, Related, Verdict
 from trainlint.registry import DETECTORS, load
 from trainlint.runtime_checks.detection import Judgement
 from trainlint.runtime_checks.detectors.script_raised import CALL_RULES, FAILURES, NAME_RULES
-from trainlint.runtime_checks.record import Run, Site
+from trainlint.runtime_checks.record import Site
+from trainlint.runtime_checks.run import Run
 from trainlint.statements import spans
 
 # A place that can be compared: the real path, and the first line of the statement.

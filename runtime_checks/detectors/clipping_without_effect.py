@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from trainlint.finding import Severity
 from trainlint.runtime_checks.clipping import bit, consumers, limits_anything
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
-from trainlint.runtime_checks.record import Clip, Run, Site
+from trainlint.runtime_checks.record import Clip, Site
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, measured
 
 # What each of the three wrong places looks like to a reader.

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from trainlint.finding import Evidence, Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
 from trainlint.runtime_checks.explosion import Explosion, find_explosion
-from trainlint.runtime_checks.record import OptimizerInfo, Run, Site, Step
+from trainlint.runtime_checks.record import OptimizerInfo, Site, Step
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import measured, show
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trainlint.finding import Severity, Verdict
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, Witness, detector
 from trainlint.runtime_checks.logged import Curve, Pair, logged_curves
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, measured
 
 RULE = "TRN703"

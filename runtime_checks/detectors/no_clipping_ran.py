@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trainlint.finding import Severity, Verdict
 from trainlint.runtime_checks.clipping import clip_summary, limits_anything
 from trainlint.runtime_checks.detection import Abstain, Result, Thresholds, Witness, detector
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, measured
 
 RULE = "TRN201"

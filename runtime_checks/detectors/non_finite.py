@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from trainlint.finding import Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
 from trainlint.runtime_checks.explosion import find_explosion
-from trainlint.runtime_checks.record import NonFinite, Run, Step
+from trainlint.runtime_checks.record import NonFinite, Step
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import measured
 
 

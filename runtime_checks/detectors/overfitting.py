@@ -10,7 +10,8 @@ from itertools import pairwise
 from trainlint.finding import Evidence, Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
 from trainlint.runtime_checks.evaluations import evaluation_series
-from trainlint.runtime_checks.record import Evaluation, Run
+from trainlint.runtime_checks.record import Evaluation
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import (
     finite,
     measured,

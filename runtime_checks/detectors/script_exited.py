@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trainlint.finding import Severity
 from trainlint.runtime_checks.detection import Found, Result, Thresholds, detector
-from trainlint.runtime_checks.record import Run
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, measured
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from trainlint.finding import Severity
 from trainlint.runtime_checks.detection import Found, Result, Thresholds, detector
-from trainlint.runtime_checks.record import End, Run, Site
+from trainlint.runtime_checks.record import End, Site
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, last_mean, measured, show
 
 # The child writes these as it ends; any other reason, or none, means that it could not.

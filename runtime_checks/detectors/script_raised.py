@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from trainlint.finding import Severity, Verdict
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, Witness, detector
-from trainlint.runtime_checks.record import Frame, Raised, Run, Site
+from trainlint.runtime_checks.record import Frame, Raised, Site
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import measured
 
 NAME_RULES = ("TRN001", "TRN002")

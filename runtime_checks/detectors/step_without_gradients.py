@@ -8,7 +8,8 @@ from itertools import pairwise
 from trainlint.finding import Severity, Verdict
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, Witness, detector
 from trainlint.runtime_checks.enough import CLOSURE
-from trainlint.runtime_checks.record import OptimizerInfo, Run, Step
+from trainlint.runtime_checks.record import OptimizerInfo, Step
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, measured
 
 # Cleared before the step, never made, cut off from the loss, or made for another model.

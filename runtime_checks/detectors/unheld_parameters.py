@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from trainlint.finding import Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Remark, Result, Thresholds, detector
-from trainlint.runtime_checks.record import ModelInfo, Run, Unheld
+from trainlint.runtime_checks.record import ModelInfo, Unheld
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, measured
 
 

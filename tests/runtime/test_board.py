@@ -11,7 +11,8 @@ from run_builder import epochs, evaluate, new_run, read_log, step
 
 from trainlint.finding import Evidence, Finding, Location, Severity
 from trainlint.runtime_checks.board import BoardError, finding_marks, folder_name, write_board
-from trainlint.runtime_checks.record import Run, dump_line
+from trainlint.runtime_checks.record import dump_line
+from trainlint.runtime_checks.run import Run
 
 
 def save(run: Run, path: Path) -> Path:

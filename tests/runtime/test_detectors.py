@@ -45,10 +45,10 @@ from trainlint.runtime_checks.record import (
     OptimizerInfo,
     ParameterInfo,
     Raised,
-    Run,
     Site,
     Unheld,
 )
+from trainlint.runtime_checks.run import Run
 
 INF, NAN = math.inf, math.nan
 

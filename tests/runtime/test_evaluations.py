@@ -10,7 +10,8 @@ from run_builder import EVALUATE, epochs, evaluate, found, new_run, ordinary, re
 from watched import watch
 
 from trainlint.runtime_checks.evaluations import evaluation_series
-from trainlint.runtime_checks.record import Run, Site
+from trainlint.runtime_checks.record import Site
+from trainlint.runtime_checks.run import Run
 
 DATA = """
 X = torch.randn(80, 30)

@@ -13,8 +13,9 @@ from trainlint.runtime_checks.curves import run_curves
 from trainlint.runtime_checks.detection import judge
 from trainlint.runtime_checks.export import to_json
 from trainlint.runtime_checks.outcome import outcome_line
-from trainlint.runtime_checks.record import End, Frame, Raised, Run, Site, TrialState
+from trainlint.runtime_checks.record import End, Frame, Raised, Site, TrialState
 from trainlint.runtime_checks.report import render_report
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import last_mean, thin
 from trainlint.runtime_checks.table import trial_rows
 

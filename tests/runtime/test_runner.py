@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from trainlint.runtime_checks import following, runner
-from trainlint.runtime_checks.record import End, Run, Start, read_record
+from trainlint.runtime_checks.record import End, Start
+from trainlint.runtime_checks.run import Run, read_record
 from trainlint.runtime_checks.runner import Options, RunnerError, observe
 
 TRAIN = """

@@ -14,14 +14,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from trainlint.runtime_checks.install import watching
-from trainlint.runtime_checks.record import (
-    Line,
-    Raised,
-    Run,
-    Step,
-    TrialState,
-    build_run,
-)
+from trainlint.runtime_checks.record import Line, Raised, Step, TrialState
+from trainlint.runtime_checks.run import Run, build_run
 from trainlint.runtime_checks.session import Session
 from trainlint.runtime_checks.table import trial_rows
 from trainlint.runtime_checks.trials.trial import Trial, TrialError, parse_trial

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from trainlint.commands.settings import SettingsError
 from trainlint.runtime_checks.progress import Progress
-from trainlint.runtime_checks.record import Note, Run
+from trainlint.runtime_checks.record import Note
+from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.runner import Options, RunnerError, observe
 
 _RUN_AGAIN = (
