@@ -22,8 +22,9 @@ from trainlint.fixing import Look, fix_all
 from trainlint.lint.deep import with_deep_stack
 from trainlint.lint.engine import Checked, check_paths
 from trainlint.lint.files import Unwritten, make_source
-from trainlint.lint.parse import check_syntax, parse
-from trainlint.lint.problem import Unreadable
+from trainlint.lint.parse import parse
+from trainlint.lint.problem import Problem, Unreadable
+from trainlint.lint.python_syntax import check_syntax
 from trainlint.lint.source import Source
 from trainlint.registry import RULES, load
 from trainlint.selection import Selection
@@ -50,18 +51,15 @@ def path_of(subject: Subject) -> str:
     return str(FOLDER / subject.name)
 
 
-def check(subject: Subject) -> list[Finding]:
-    """Nothing fails, nothing is warned of, and what is found lies in the file."""
+def check(subject: Subject) -> list[Problem]:
+    """What failed; nothing may be warned of, and what is found must lie in the file."""
     path = path_of(subject)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         checked, findings = look_at([path], {path: subject.data})
-    for problem in checked.problems:
-        assert "internal error" not in problem.message, problem
-        assert "bug" not in (problem.hint or ""), problem
     for finding in findings:
         _lies_in(finding, checked.sources[path])
-    return findings
+    return [one for one in checked.problems if "report it" in (one.hint or "")]
 
 
 def _lies_in(finding: Finding, source: Source) -> None:
@@ -85,28 +83,31 @@ def _lines(source: Source, cell: int) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def fix(subject: Subject) -> None:
-    """Fixing leaves all that lies outside its edits, what parsed parses, and it comes to an end."""
+def fix(subject: Subject) -> tuple[dict[str, bytes], list[Finding]]:
+    """What is left to fix: what a second time would write, and findings with a fix.
+
+    Fixing must leave all that lies outside its edits, and what parsed must parse.
+    """
     after = _changed(subject, look_at)
     path = path_of(subject)
     again, _, findings = fix_all([path], look_at, True, {path: after}, "")
-    assert not again.unwritten, again.unwritten
-    assert not [one for one in findings if is_fixable(one, True)], findings
+    return again.unwritten, [one for one in findings if is_fixable(one, True)]
 
 
-def ignore(subject: Subject) -> None:
-    """Suppressions change no code, and nothing is left that one could excuse."""
+def ignore(subject: Subject) -> tuple[dict[str, bytes], list[Finding]]:
+    """What is left to excuse: what a second time would write, and findings of a Python file.
+
+    Suppressions must change no code.
+    """
     path = path_of(subject)
     after = _changed(subject, Ignoring(look_at))
     before = make_source(path, subject.data) if after != subject.data else None
     if before is not None:
         assert _tree(before) == _tree(make_source(path, after)), after
-    ignoring = Ignoring(look_at)
-    again, _, findings = fix_all([path], ignoring, True, {path: after}, "")
-    assert not again.unwritten, again.unwritten
+    again, _, findings = fix_all([path], Ignoring(look_at), True, {path: after}, "")
     left = [one for one in findings if one.code != UNUSED]
-    if before is not None and before.kind == "python":
-        assert not left, left
+    is_python = before is not None and before.kind == "python"
+    return again.unwritten, left if is_python else []
 
 
 def _changed(subject: Subject, look: Look) -> bytes:

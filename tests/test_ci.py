@@ -25,21 +25,21 @@ def _schema_of(snippet: str) -> str:
     return "vendor.gitlab-ci" if "script:" in snippet else "pre-commit"
 
 
-def _validate(path: Path, schema: str) -> None:
+def _validate(path: Path, schema: str) -> subprocess.CompletedProcess[str]:
     if schema == "pre-commit":
         command = ["pre_commit", "validate-config", str(path)]
     else:
         command = ["check_jsonschema", "--builtin-schema", schema, str(path)]
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=[_schema_of(one) for one in SNIPPETS])
 def test_the_snippets_are_what_their_readers_take(snippet: str, tmp_path: Path) -> None:
     (tmp_path / "snippet.yaml").write_text(snippet)
-    _validate(tmp_path / "snippet.yaml", _schema_of(snippet))
+    done = _validate(tmp_path / "snippet.yaml", _schema_of(snippet))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_there_is_a_snippet_for_each() -> None:

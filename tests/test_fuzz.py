@@ -30,28 +30,28 @@ def tried(examples: int) -> settings:
 @tried(150)
 @given(files(whole=False))
 def test_nothing_fails(subject: Subject) -> None:
-    fuzzing.check(subject)
+    assert fuzzing.check(subject) == []
 
 
 @tried(150)
 @given(files(whole=True))
 def test_nothing_fails_where_it_can_be_parsed(subject: Subject) -> None:
-    fuzzing.check(subject)
+    assert fuzzing.check(subject) == []
 
 
 @tried(50)
 @given(generated())
 def test_nothing_fails_in_what_nobody_wrote(subject: Subject) -> None:
-    fuzzing.check(subject)
+    assert fuzzing.check(subject) == []
 
 
 @tried(60)
 @given(files(whole=True))
 def test_fixes_lose_nothing(subject: Subject) -> None:
-    fuzzing.fix(subject)
+    assert fuzzing.fix(subject) == ({}, [])
 
 
 @tried(40)
 @given(files(whole=True))
 def test_suppressions_lose_nothing(subject: Subject) -> None:
-    fuzzing.ignore(subject)
+    assert fuzzing.ignore(subject) == ({}, [])

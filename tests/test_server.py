@@ -16,21 +16,11 @@ import pytest
 from command import ROOT, trainlint
 from editor import PATIENCE, editing
 from lsprotocol import types
+from training_cases import SOFTMAX_MODEL
 
 pytestmark = pytest.mark.asyncio
 
 BROKEN = "import torch\nprint(net)\n"
-MODEL = """from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(784, 10), nn.Softmax(dim=1))
-
-    def forward(self, x):
-        return self.layers(x)
-"""
 STEPS = """import torch.nn.functional as F
 
 
@@ -86,7 +76,7 @@ async def test_it_goes_as_the_text_is_mended_and_as_it_is_closed(tmp_path: Path)
 
 async def test_what_belongs_to_it_is_told_with_its_file(tmp_path: Path) -> None:
     async with editing(tmp_path) as editor:
-        editor.write("model.py", MODEL)
+        editor.write("model.py", SOFTMAX_MODEL)
         (one,) = await editor.open("train.py", HERE)
         assert one.code == "TRN401"
         related = {
@@ -98,7 +88,7 @@ async def test_what_belongs_to_it_is_told_with_its_file(tmp_path: Path) -> None:
 
 async def test_what_lies_in_a_file_that_is_imported_is_told_there(tmp_path: Path) -> None:
     async with editing(tmp_path) as editor:
-        editor.write("model.py", MODEL)
+        editor.write("model.py", SOFTMAX_MODEL)
         editor.write("steps.py", STEPS)
         assert await editor.open("train.py", TRAIN) == []
         (one,) = await editor.until("steps.py", bool)
@@ -226,12 +216,12 @@ async def test_a_broken_configuration_is_told_and_mended(tmp_path: Path) -> None
 
 async def test_what_is_open_and_unsaved_counts_for_the_others(tmp_path: Path) -> None:
     async with editing(tmp_path) as editor:
-        editor.write("model.py", MODEL)
+        editor.write("model.py", SOFTMAX_MODEL)
         assert codes(await editor.open("train.py", HERE)) == [("TRN401", 9)]
-        without = MODEL.replace(", nn.Softmax(dim=1)", "")
+        without = SOFTMAX_MODEL.replace(", nn.Softmax(dim=1)", "")
         assert await editor.open("model.py", without) == []
         assert await editor.until("train.py", lambda found: not found) == []
-        editor.replace("model.py", MODEL)
+        editor.replace("model.py", SOFTMAX_MODEL)
         assert await editor.until("train.py", lambda found: codes(found) == [("TRN401", 9)])
         editor.replace("model.py", without)
         assert await editor.until("train.py", lambda found: not found) == []

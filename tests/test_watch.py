@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from command import ROOT, trainlint
+from training_cases import SOFTMAX_MODEL
 
 # Seconds; a loaded machine is slow, and nothing here waits for as long without need.
 PATIENCE = 60
@@ -102,17 +103,6 @@ def test_it_checks_again_whatever_changes(tmp_path: Path) -> None:
         assert watcher.interrupt() == 130
 
 
-MODEL = """from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(784, 10), nn.Softmax(dim=1))
-
-    def forward(self, x):
-        return self.layers(x)
-"""
 TRAIN = """import torch
 from data import loader
 from models.net import Net
@@ -127,14 +117,14 @@ for x, y in loader:
 
 
 def test_what_a_file_imports_counts_and_what_lies_above(tmp_path: Path) -> None:
-    write(tmp_path, "models/net.py", MODEL)
+    write(tmp_path, "models/net.py", SOFTMAX_MODEL)
     write(tmp_path, "train.py", TRAIN)
     with watching(tmp_path, "train.py", "--output-format", "concise") as watcher:
         assert "TRN401" in watcher.report()
-        write(tmp_path, "models/net.py", MODEL.replace(", nn.Softmax(dim=1)", ""))
+        write(tmp_path, "models/net.py", SOFTMAX_MODEL.replace(", nn.Softmax(dim=1)", ""))
         assert "All clear" in watcher.report()
     (tmp_path / "pyproject.toml").write_text("")
-    write(tmp_path, "models/net.py", MODEL + "print(net)\n")
+    write(tmp_path, "models/net.py", SOFTMAX_MODEL + "print(net)\n")
     with watching(tmp_path / "models", "net.py", "--output-format", "concise") as watcher:
         assert "TRN001" in watcher.report()
         write(tmp_path, "pyproject.toml", "[tool.trainlint]\nignore = ['TRN001']\n")

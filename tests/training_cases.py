@@ -1,4 +1,4 @@
-"""What the tests of the rules on clipping and mixed precision share."""
+"""Scripts that several files of tests share, those of clipping and mixed precision above all."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def mended(code: str, finding: Finding) -> str:
     for edit in sorted(finding.fix.edits, key=lambda one: one.start, reverse=True):
         data = data[: edit.start] + edit.content.encode() + data[edit.end :]
     return data.decode()
+
+
+# A model whose softmax a cross-entropy gets, in whichever file that stands.
+SOFTMAX_MODEL = """from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(784, 10), nn.Softmax(dim=1))
+
+    def forward(self, x):
+        return self.layers(x)
+"""
