@@ -120,10 +120,7 @@ class Loading:
         whole = type(getattr(loader, "sampler", None)) in _WHOLE and type(
             getattr(loader, "batch_sampler", None)
         ) in (BatchSampler, type(None))
-        try:
-            key = data if whole and weakref.ref(data) is not None else loader
-        except TypeError:
-            key = loader  # a list
+        key = data if whole and _can_be_kept(data) else loader
         known = self._sources.get(key)
         if known is None:
             known = self._sources[key] = number
@@ -158,6 +155,15 @@ def _in_for_statement() -> bool:
     frame = sys._getframe(2)
     at = frame.f_lasti
     return at >= 0 and dis.opname[frame.f_code.co_code[at]] == "FOR_ITER"
+
+
+def _can_be_kept(data: Any) -> bool:
+    """Whether something can be referred to without being kept alive, as a list cannot."""
+    try:
+        weakref.ref(data)
+    except TypeError:
+        return False
+    return True
 
 
 def _length(loader: Any) -> int | None:

@@ -84,8 +84,8 @@ def test_folder_names_are_tame() -> None:
 def test_judging_and_reporting_never_import_torch() -> None:
     code = (
         "import sys, trainlint.pairing\n"
-        "from trainlint.runtime_checks import board, detection, export, record, report\n"
-        "detection.judge(record.Run())\n"
+        "from trainlint.runtime_checks import board, detection, export, report, run\n"
+        "detection.judge(run.Run())\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
