@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from trainlint.lint.source import Source, decode_text
 
@@ -72,6 +73,7 @@ def _with(source: Source, spot: ProseSpot) -> str:
     return decode_text(source.data[:at] + added + source.data[at:])
 
 
+@lru_cache(maxsize=8)  # one document has many findings
 def _shown_markdown(text: str) -> str:
     """What a reader of the document sees."""
     from markdown_it import MarkdownIt
@@ -80,6 +82,7 @@ def _shown_markdown(text: str) -> str:
     return "".join(_OURS.sub("", html).split())
 
 
+@lru_cache(maxsize=8)
 def _shown_rest(text: str) -> str:
     from trainlint.lint.rest import shown
 
