@@ -109,7 +109,7 @@ class _Probes:
         loading.install(state, self.patches)
         compiling.install(state, self.patches)
         device.install(state)
-        self._session.at_end.append(state.readings.sync)
+        self._session.at_end += [state.window.close, state.readings.sync]
         if self._trial is not None:
             self._trial.install(state)
 

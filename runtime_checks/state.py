@@ -12,6 +12,7 @@ from trainlint.runtime_checks.readings import Reading, Readings
 from trainlint.runtime_checks.record import Site
 from trainlint.runtime_checks.scaling import Scaling
 from trainlint.runtime_checks.session import Session
+from trainlint.runtime_checks.window import Window
 
 
 @dataclass
@@ -126,8 +127,17 @@ class State:
         # Modules into which weights were loaded, and layers that belong to no root.
         self.loaded: IdentityMap[bool] = IdentityMap()
         self.loose: list[ModelState] = []
+        self.window = Window()
         # Told the tensors of each backward before it begins.
         self.before_graph: list[Callable[[Any], None]] = []
+        # Told the optimizer before it updates, unless a closure computes its gradients in the
+        # step, and after it has; a step that a GradScaler left out is told to neither.
+        self.before_update: list[Callable[[Any], None]] = []
+        self.after_update: list[Callable[[Any], None]] = []
+        # Told a root module, what it was given and what it returned.
+        self.after_root: list[Callable[[Any, Any, Any], None]] = []
+        # Told a batch that a loader gave, and the pass that it belongs to.
+        self.on_batch: list[Callable[[Any, Feeding], None]] = []
         # Kinds of `NonFinite` that have been reported.
         self.nonfinite: set[str] = set()
 

@@ -51,6 +51,7 @@ class Loading:
         self._running: IdentityMap[_Loader] = IdentityMap()
         self._sources: IdentityMap[int] = IdentityMap()
         self._begin = state.session.guarded(self._begun)
+        self._given = state.session.guarded(self._gave)
 
     def iterates(self, original: Any) -> Any:
         """`DataLoader.__iter__`."""
@@ -84,9 +85,15 @@ class Loading:
                 self._state.feeding = None
                 raise
             self._state.feeding = running.feeding
+            if self._state.on_batch and running.feeding is not None:
+                self._given(batch, running.feeding)
             return batch
 
         return __next__
+
+    def _gave(self, batch: Any, feeding: Feeding) -> None:
+        for look in self._state.on_batch:
+            look(batch, feeding)
 
     def _begun(self, loader: Any, iterator: Any) -> None:
         state = self._state

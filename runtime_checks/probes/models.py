@@ -25,6 +25,7 @@ class Models:
         self._disturbed: set[Site | None] = set()
         state.session.at_adoption.append(self._begin_again)
         self._called = state.session.guarded(self._called_root)
+        self._left = state.session.guarded(self._left_root)
 
     def enter(self, module: Any, args: Any) -> None:
         """Before any module's forward."""
@@ -41,6 +42,12 @@ class Models:
         """After any module's forward, raised or not."""
         if self._depth and self._state.session.here():
             self._depth -= 1
+            if self._depth == 0 and self._state.after_root:
+                self._left(module, args, result)
+
+    def _left_root(self, module: Any, args: Any, result: Any) -> None:
+        for look in self._state.after_root:
+            look(module, args, result)
 
     def _called_root(self, module: Any, args: Any) -> None:
         state = self._state

@@ -111,6 +111,8 @@ class Steps:
             for change in state.session.before_step:
                 change(optimizer)
             running.gradients = self._measure(optimizer)
+            for look in state.before_update:
+                look(optimizer)
         if known.own % SAMPLE_EVERY == 0:
             # Frozen tensors where there is nothing else: some optimizers move them all the same.
             running.snapshot = take_snapshot(
@@ -149,10 +151,13 @@ class Steps:
         state.session.emit(line)
         if not skipped:
             self._check(running, names, found, line)
+            for look in state.after_update:
+                look(running.optimizer)
         choose_witness(known, found.parameters, found.norms(), state.readings)
         state.backwards = 0
         known.own += 1
         state.session.step += 1
+        state.window.stepped(state.session.step)
         state.session.beat()
         state.session.happened(state.session.after_step)
 

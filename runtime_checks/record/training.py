@@ -1,30 +1,13 @@
-"""The record of an observed run: what the child writes and the parent reads, JSON lines.
-
-Each line is one frozen dataclass of plain scalars, under its `kind`. The child writes a line as
-soon as it is known, so a run that is killed leaves all that was measured until then; a torn last
-line is dropped. Neither torch nor libcst is imported here: both sides use this file.
-
-Non-finite floats are written as the strings "nan", "inf" and "-inf", since JSON has none.
-"""
+"""The lines that tell how a run began, trained and ended."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from typing import ClassVar
 
-from trainlint.runtime_checks.encoding import decode, encode
+from trainlint.runtime_checks.record.site import Site
 
 FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Site:
-    """A line of the user's own code; `path` as Python reports it, absolute."""
-
-    path: str
-    line: int
 
 
 @dataclass(frozen=True)
@@ -307,48 +290,3 @@ class End:
     inside: str = ""  # the library's function that it had called there, `queue.get`
     children: int = 0  # processes that it started, which are not watched
     idle: float | None = None  # seconds without a sign of its training, when its time was up
-
-
-Line = (
-    Start
-    | ModelInfo
-    | OptimizerInfo
-    | Step
-    | Backward
-    | Clip
-    | Evaluation
-    | Disturbed
-    | Unheld
-    | Moved
-    | Log
-    | NonFinite
-    | Pass
-    | Cut
-    | Lines
-    | Note
-    | Raised
-    | TrialState
-    | End
-)
-
-
-_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Line)}
-
-
-def dump_line(line: Line) -> str:
-    """One line of the record, with its line end."""
-    return json.dumps({"kind": line.kind, **encode(line)}, allow_nan=False) + "\n"
-
-
-def parse_lines(lines: Iterable[str]) -> Iterator[Line]:
-    """The lines that can be understood.
-
-    A torn line, one of an unknown kind, and one that lacks a field are left out: a record is read
-    while it is written, and by versions other than the one that wrote it.
-    """
-    for text in lines:
-        try:
-            data = json.loads(text)
-            yield decode(_KINDS[data.pop("kind")], data)
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-            continue
