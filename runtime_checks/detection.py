@@ -57,6 +57,20 @@ class Thresholds:
     evaluation_floor: float = 0.01  # of the first evaluation's loss
     training_fall: float = 0.02
     significance: float = 0.01
+    # A warm-up may begin at 0, and a decay end there: neither lasts for half of the steps, or for
+    # the last fifth of them.
+    zero_rate_steps: int = 20
+    zero_rate_start: float = 0.5
+    zero_rate_end: float = 0.2
+    schedule_calls: int = 3
+    schedule_steps: int = 20
+    schedule_passes: int = 3
+    # A thousandth of the highest rate trains nothing; a millionth where no pass says how long an
+    # epoch is. Schedules that end there do so at their end.
+    schedule_fall: float = 1e-3
+    schedule_deep_fall: float = 1e-6
+    schedule_share: float = 0.5
+    schedule_length: int = 2000  # epochs that nobody trains
     log_stalls: int = 2
     log_share: float = 0.5
     log_falls: int = 2
@@ -111,6 +125,7 @@ _ABSENT = {
     "evaluations": "needs three evaluations, saw none",
     "logs": "no add_scalar was seen",
     "models": "no model was called",
+    "schedules": "no scheduler was made",
 }
 
 

@@ -92,6 +92,7 @@ class _Probes:
             losses,
             models,
             scaler,
+            schedules,
             step,
             unheld,
         )
@@ -107,6 +108,7 @@ class _Probes:
         scaler.install(state, self.patches, step.install(state, self.patches))
         unheld.install(state)
         loading.install(state, self.patches)
+        schedules.install(state, self.patches)
         compiling.install(state, self.patches)
         device.install(state)
         self._session.at_end += [state.window.close, state.readings.sync]

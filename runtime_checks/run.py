@@ -24,6 +24,7 @@ from trainlint.runtime_checks.record import (
     OptimizerInfo,
     Pass,
     Raised,
+    Schedule,
     Start,
     Step,
     TrialState,
@@ -51,6 +52,7 @@ class Run:
     nonfinite: list[NonFinite] = field(default_factory=list)
     passes: list[Pass] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
+    schedules: dict[int, Schedule] = field(default_factory=dict)
     lines: dict[str, set[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     raised: Raised | None = None
@@ -100,6 +102,7 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     NonFinite: ("nonfinite", _append),
     Pass: ("passes", _append),
     Cut: ("cuts", _append),
+    Schedule: ("schedules", _by_id),
     Lines: ("lines", _merge),
     Note: ("notes", _add_text),
 }

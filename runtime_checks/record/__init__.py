@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from trainlint.runtime_checks.encoding import decode, encode
+from trainlint.runtime_checks.record.schedules import Schedule
 from trainlint.runtime_checks.record.site import Site
 from trainlint.runtime_checks.record.training import (
     FORMAT_VERSION,
@@ -60,6 +61,7 @@ __all__ = [
     "ParameterInfo",
     "Pass",
     "Raised",
+    "Schedule",
     "Site",
     "Start",
     "Step",
@@ -87,6 +89,7 @@ Line = (
     | Lines
     | Note
     | Raised
+    | Schedule
     | TrialState
     | End
 )
