@@ -74,6 +74,12 @@ class Thresholds:
     log_stalls: int = 2
     log_share: float = 0.5
     log_falls: int = 2
+    # Ten steps are no accident, and a step or two in evaluation mode may be a test.
+    rested_steps: int = 10
+    rested_share: float = 0.5
+    dropout_calls: int = 2
+    dropout_repeat_share: float = 0.5
+    graph_evaluations: int = 3
 
 
 @dataclass(frozen=True)

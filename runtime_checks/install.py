@@ -87,10 +87,12 @@ class _Probes:
             clip,
             compiling,
             device,
+            dropping,
             freshness,
             loading,
             losses,
             models,
+            modes,
             scaler,
             schedules,
             step,
@@ -111,6 +113,8 @@ class _Probes:
         schedules.install(state, self.patches)
         compiling.install(state, self.patches)
         device.install(state)
+        modes.install(state, self.patches)
+        dropping.install(state, self.patches)
         self._session.at_end += [state.window.close, state.readings.sync]
         if self._trial is not None:
             self._trial.install(state)

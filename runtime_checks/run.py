@@ -12,11 +12,16 @@ from trainlint.runtime_checks.record import (
     Clip,
     Cut,
     Disturbed,
+    DroppedOut,
     End,
     Evaluation,
+    GraphEvaluation,
+    Habits,
+    KeptGraphs,
     Line,
     Lines,
     Log,
+    Memory,
     ModelInfo,
     Moved,
     NonFinite,
@@ -24,11 +29,13 @@ from trainlint.runtime_checks.record import (
     OptimizerInfo,
     Pass,
     Raised,
+    RestedTraining,
     Schedule,
     Start,
     Step,
     TrialState,
     Unheld,
+    Waiting,
     parse_lines,
 )
 
@@ -53,6 +60,13 @@ class Run:
     passes: list[Pass] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     schedules: dict[int, Schedule] = field(default_factory=dict)
+    rested: list[RestedTraining] = field(default_factory=list)
+    dropped: list[DroppedOut] = field(default_factory=list)
+    graph_evaluations: list[GraphEvaluation] = field(default_factory=list)
+    habits: Habits | None = None
+    kept: list[KeptGraphs] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     lines: dict[str, set[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     raised: Raised | None = None
@@ -103,6 +117,13 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     Pass: ("passes", _append),
     Cut: ("cuts", _append),
     Schedule: ("schedules", _by_id),
+    RestedTraining: ("rested", _append),
+    DroppedOut: ("dropped", _append),
+    GraphEvaluation: ("graph_evaluations", _append),
+    Habits: ("habits", setattr),
+    KeptGraphs: ("kept", _append),
+    Memory: ("memory", _append),
+    Waiting: ("waiting", _append),
     Lines: ("lines", _merge),
     Note: ("notes", _add_text),
 }

@@ -14,6 +14,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from trainlint.runtime_checks.encoding import decode, encode
+from trainlint.runtime_checks.record.modes import (
+    DroppedOut,
+    GraphEvaluation,
+    Habits,
+    RestedTraining,
+)
+from trainlint.runtime_checks.record.resources import KeptGraphs, Memory, Waiting
 from trainlint.runtime_checks.record.schedules import Schedule
 from trainlint.runtime_checks.record.site import Site
 from trainlint.runtime_checks.record.training import (
@@ -47,12 +54,17 @@ __all__ = [
     "Clip",
     "Cut",
     "Disturbed",
+    "DroppedOut",
     "End",
     "Evaluation",
     "Frame",
+    "GraphEvaluation",
+    "Habits",
+    "KeptGraphs",
     "Line",
     "Lines",
     "Log",
+    "Memory",
     "ModelInfo",
     "Moved",
     "NonFinite",
@@ -61,12 +73,14 @@ __all__ = [
     "ParameterInfo",
     "Pass",
     "Raised",
+    "RestedTraining",
     "Schedule",
     "Site",
     "Start",
     "Step",
     "TrialState",
     "Unheld",
+    "Waiting",
     "dump_line",
     "parse_lines",
 ]
@@ -91,6 +105,13 @@ Line = (
     | Raised
     | Schedule
     | TrialState
+    | RestedTraining
+    | DroppedOut
+    | GraphEvaluation
+    | Habits
+    | KeptGraphs
+    | Memory
+    | Waiting
     | End
 )
 
