@@ -80,6 +80,14 @@ class Thresholds:
     dropout_calls: int = 2
     dropout_repeat_share: float = 0.5
     graph_evaluations: int = 3
+    # Calls of one line's loss that are looked at, and the share of them that must be wrong: what a
+    # loss is given is the same kind of thing each time.
+    loss_calls: int = 3
+    loss_share: float = 0.9
+    # How far sums of rows of probabilities are from 1: half precision rounds each to 3 digits.
+    loss_rounding: float = 0.01
+    # Of a regression's targets, this share lies where a ReLU cannot go.
+    loss_negative_share: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,7 @@ _ABSENT = {
     "logs": "no add_scalar was seen",
     "models": "no model was called",
     "schedules": "no scheduler was made",
+    "loss_calls": "no loss function of torch's was called in the steps looked at",
 }
 
 

@@ -90,11 +90,13 @@ class _Probes:
             dropping,
             freshness,
             loading,
+            loss_arguments,
             losses,
             models,
             modes,
             scaler,
             schedules,
+            squares,
             step,
             unheld,
         )
@@ -105,6 +107,8 @@ class _Probes:
         freshness.install(state, self.patches)
         models.install(state, self.patches)
         losses.install(state, self.patches)
+        loss_arguments.install(state)
+        squares.install(state)
         backward.install(state, self.patches)
         clip.install(state, self.patches)
         scaler.install(state, self.patches, step.install(state, self.patches))

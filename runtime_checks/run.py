@@ -9,6 +9,7 @@ from typing import Any
 
 from trainlint.runtime_checks.record import (
     Backward,
+    Broadcast,
     Clip,
     Cut,
     Disturbed,
@@ -21,6 +22,7 @@ from trainlint.runtime_checks.record import (
     Line,
     Lines,
     Log,
+    LossCall,
     Memory,
     ModelInfo,
     Moved,
@@ -67,6 +69,8 @@ class Run:
     kept: list[KeptGraphs] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    loss_calls: list[LossCall] = field(default_factory=list)
+    broadcasts: list[Broadcast] = field(default_factory=list)
     lines: dict[str, set[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     raised: Raised | None = None
@@ -124,6 +128,8 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     KeptGraphs: ("kept", _append),
     Memory: ("memory", _append),
     Waiting: ("waiting", _append),
+    LossCall: ("loss_calls", _append),
+    Broadcast: ("broadcasts", _append),
     Lines: ("lines", _merge),
     Note: ("notes", _add_text),
 }

@@ -54,6 +54,7 @@ class Feeding:
     iterator: weakref.ref[Any]
     grad: bool  # grad mode was on when it began
     trained: bool = False
+    loader: int = 0  # its number
 
 
 @dataclass
@@ -138,6 +139,9 @@ class State:
         self.after_root: list[Callable[[Any, Any, Any], None]] = []
         # Told a batch that a loader gave, and the pass that it belongs to.
         self.on_batch: list[Callable[[Any, Feeding], None]] = []
+        # Told name, arguments and result of a loss function that is called with a graph, while
+        # the window is open.
+        self.on_loss: list[Callable[[str, dict[str, Any], Any], None]] = []
         # Kinds of `NonFinite` that have been reported.
         self.nonfinite: set[str] = set()
 

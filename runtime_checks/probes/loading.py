@@ -104,7 +104,9 @@ class Loading:
             self._loaders[loader] = known
         known.began, known.batches = state.session.step, 0
         known.training = torch.is_grad_enabled()
-        known.feeding = Feeding(known.source, weakref.ref(iterator), known.training)
+        known.feeding = Feeding(
+            known.source, weakref.ref(iterator), known.training, loader=known.number
+        )
         self._running[iterator] = known
         state.epoch += known.training
         state.session.emit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,23 +43,35 @@ class Losses:
         self._running = False
         self._sums: dict[tuple[Site | None, int], _Sum] = {}
         self._note = state.session.guarded(self._computed)
+        self._tell = state.session.guarded(self._told)
 
     def patched(self, original: Any) -> Any:
         """A loss function of torch's that is noted; one calls another."""
 
+        state = self._state
+
         @functools.wraps(original)
         def loss(*args: Any, **kwargs: Any) -> Any:
-            if self._running or torch.is_grad_enabled() or not self._state.session.here():
+            graph = torch.is_grad_enabled()
+            if self._running or (graph and not state.window.is_open) or not state.session.here():
                 return original(*args, **kwargs)
             self._running = True
             try:
                 result = original(*args, **kwargs)
             finally:
                 self._running = False
-            self._note(result)
+            if graph:
+                self._tell(original, args, kwargs, result)
+            else:
+                self._note(result)
             return result
 
         return loss
+
+    def _told(self, original: Any, args: Any, kwargs: Any, result: Any) -> None:
+        given = inspect.signature(original).bind(*args, **kwargs).arguments
+        for look in self._state.on_loss:
+            look(original.__name__, given, result)
 
     def _computed(self, result: Any) -> None:
         # Without a model that was called there is nothing that this could be the loss of.

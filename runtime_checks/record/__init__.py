@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from trainlint.runtime_checks.encoding import decode, encode
+from trainlint.runtime_checks.record.arguments import Broadcast, LossCall
 from trainlint.runtime_checks.record.modes import (
     DroppedOut,
     GraphEvaluation,
@@ -51,6 +52,7 @@ from trainlint.runtime_checks.record.training import (
 __all__ = [
     "FORMAT_VERSION",
     "Backward",
+    "Broadcast",
     "Clip",
     "Cut",
     "Disturbed",
@@ -64,6 +66,7 @@ __all__ = [
     "Line",
     "Lines",
     "Log",
+    "LossCall",
     "Memory",
     "ModelInfo",
     "Moved",
@@ -100,6 +103,8 @@ Line = (
     | NonFinite
     | Pass
     | Cut
+    | LossCall
+    | Broadcast
     | Lines
     | Note
     | Raised
