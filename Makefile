@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 # How many times the cases of the tests `make fuzz` tries.
 TIMES ?= 30
+# Which seeds the scripts of the zoo begin from.
+SEEDS ?= 0,1,2
 BIN := $(VENV)/bin
 
-.PHONY: setup test fuzz demo check docs clean
+.PHONY: setup test zoo fuzz demo check docs clean
 
 setup: $(VENV)/.ready
 
@@ -16,6 +18,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 test: setup
 	$(BIN)/python -m pytest -n auto
+
+zoo: setup
+	TRAINLINT_ZOO_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n auto tests/runtime/test_zoo.py
 
 fuzz: setup
 	TRAINLINT_FUZZ=$(TIMES) $(BIN)/python -m pytest -n auto tests/test_fuzz.py

@@ -1,0 +1,79 @@
+"""The zoo: scripts in `fixtures/zoo` that are healthy, or ill as their own lines say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from command import FIXTURES, trainlint
+
+ZOO = FIXTURES / "zoo"
+TESTS = Path(__file__).parent
+# From which the scripts begin, as `TRAINLINT_ZOO_SEEDS=0,1,2` names them.
+SEEDS = os.environ.get("TRAINLINT_ZOO_SEEDS", "0").split(",")
+_MARK = re.compile(r"# ((?:RUN\d{3}\s*)+)$")
+
+
+def scripts(kind: str) -> list[str]:
+    """Names of the scripts that are `healthy`, or `ill`."""
+    return sorted(path.stem for path in (ZOO / kind).glob("*.py"))
+
+
+def marks(path: Path) -> list[tuple[str, int]]:
+    """(code, line) of each finding that a script's lines ask for."""
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    found = ((mark[1].split(), number) for number, line in lines if (mark := _MARK.search(line)))
+    return sorted((code, number) for codes, number in found for code in codes)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What `trainlint run` says of a script."""
+
+    result: dict[str, Any]
+    output: str
+
+    @property
+    def found(self) -> list[tuple[str, int]]:
+        """(code, line) of each finding that is a warning or an error."""
+        told = (one for one in self.result["findings"] if one["severity"] != "info")
+        return sorted((one["code"], one["location"]["line"]) for one in told)
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """Notes of probes that failed."""
+        return [note for note in self._notes if note.startswith("not measured")]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the script ran to its end, and saw all of its batches."""
+        cut = any("cut short" in note for note in self._notes)
+        return self.result["run"]["outcome"] == "finished" and not cut
+
+    @property
+    def _notes(self) -> list[str]:
+        notes: list[str] = self.result["run"]["notes"]
+        return notes
+
+    def why(self) -> str:
+        """What it says in words, for a test that fails."""
+        told = [f"{one['code']}: {one['message']}" for one in self.result["findings"]]
+        return "\n".join([*told, self.output])
+
+
+def watch_script(path: Path, seed: str = "0", *options: str, digest: Path | None = None) -> Watched:
+    """Run a script through the command line, in a process of its own, as a user does."""
+    env = {"ZOO_SEED": seed, "OMP_NUM_THREADS": "1"}
+    if digest is not None:
+        folders = (str(TESTS / "digest"), os.environ.get("PYTHONPATH"))
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+        env |= {"ZOO_SCRIPT": str(path), "ZOO_DIGEST": str(digest)}
+    bounds = options or ("--max-steps", "200")
+    command: list[str | Path] = ["run", path, *bounds, "--output-format", "json"]
+    done = trainlint(*command, cwd=None, stdin=b"", before=None, **env)
+    assert done.stdout.startswith("{"), done.stderr
+    return Watched(json.loads(done.stdout), done.stderr)
