@@ -69,9 +69,9 @@ def test_an_ill_script_is_named_as_its_lines_say(name: str, seed: str) -> None:
     script = ZOO / "ill" / f"{name}.py"
     wanted = marks(script)
     assert wanted, "an ill script marks the lines of its findings"
-    watched = watch_script(script, seed)
-    found = [one for one in watched.found if one[0].startswith("RUN")]
-    assert found == wanted, watched.why()
+    # Without the static rules, which would take the run's findings as a proof of their own.
+    watched = watch_script(script, seed, "--max-steps", "200", "--select", "RUN")
+    assert watched.found == wanted, watched.why()
     assert watched.unmeasured == []
 
 
