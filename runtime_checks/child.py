@@ -22,7 +22,8 @@ from trainlint.runtime_checks.imports import after_import
 from trainlint.runtime_checks.install import watching
 from trainlint.runtime_checks.places import claim, is_ours
 from trainlint.runtime_checks.raising import raised_by, site_of
-from trainlint.runtime_checks.record import End, Line, Start, dump_line
+from trainlint.runtime_checks.record import End, Line, Start
+from trainlint.runtime_checks.record_file import RecordFile
 from trainlint.runtime_checks.session import Session
 from trainlint.runtime_checks.trials.trial import parse_trial
 from trainlint.runtime_checks.watchdog import Watchdog, abandon, flush_streams
@@ -32,7 +33,7 @@ class Recorder:
     """Writes lines to the record, each at once: what follows may be the end of the process."""
 
     def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = RecordFile(path)
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._ended = False
@@ -45,7 +46,7 @@ class Recorder:
             if self._ended:
                 return
             self._ended = isinstance(line, End)
-            os.write(self._file, dump_line(line).encode())
+            self._file.append([line])
 
 
 def main(arguments: list[str] | None = None) -> None:
