@@ -72,8 +72,14 @@ def watch_script(path: Path, seed: str = "0", *options: str, digest: Path | None
         folders = (str(TESTS / "digest"), os.environ.get("PYTHONPATH"))
         env["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
         env |= {"ZOO_SCRIPT": str(path), "ZOO_DIGEST": str(digest)}
-    bounds = options or ("--max-steps", "200")
+    bounds = [*(options or ("--max-steps", "200")), *_own_options(path)]
     command: list[str | Path] = ["run", path, *bounds, "--output-format", "json"]
     done = trainlint(*command, cwd=None, stdin=b"", before=None, **env)
     assert done.stdout.startswith("{"), done.stderr
     return Watched(json.loads(done.stdout), done.stderr)
+
+
+def _own_options(path: Path) -> list[str]:
+    """Options that a script asks for on a line of its own."""
+    asked = re.search(r"^# zoo: (.*)$", path.read_text(encoding="utf-8"), re.M)
+    return asked[1].split() if asked else []
