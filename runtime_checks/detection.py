@@ -57,6 +57,23 @@ class Thresholds:
     evaluation_floor: float = 0.01  # of the first evaluation's loss
     training_fall: float = 0.02
     significance: float = 0.01
+    zero_gradient_steps: int = 10
+    zero_gradient_share: float = 0.5
+    # A loss that is as small as this part of its largest has nothing left to teach.
+    zero_gradient_loss: float = 1e-6
+    stuck_samples: int = 10
+    # Of a tensor in bfloat16 or float16, the part of its elements that a step leaves as they were.
+    stuck_share: float = 0.7
+    # The median of the largest ratio of a layer's movement to its weights; 1e-3 is usual.
+    update_samples: int = 8
+    update_small: float = 1e-6
+    update_large: float = 0.3
+    update_harm: float = 0.9  # the part of the first losses below which training got somewhere
+    ascent_samples: int = 3
+    ascent_cosine: float = 0.1
+    ascent_share: float = 0.9
+    idle_samples: int = 20
+    uniform_samples: int = 15
     # A warm-up may begin at 0, and a decay end there: neither lasts for half of the steps, or for
     # the last fifth of them.
     zero_rate_steps: int = 20

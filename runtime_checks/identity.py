@@ -39,6 +39,11 @@ class IdentityMap(Generic[T]):
         entry = self._entries.get(id(key))
         return entry is not None and entry[0]() is key
 
+    def forget(self, key: object) -> None:
+        """Drop an object's entry, if it has one."""
+        if key in self:
+            del self._entries[id(key)]
+
     def items(self) -> Iterator[tuple[Any, T]]:
         """Objects that are still alive, with their values, in order of their coming."""
         for reference, value in list(self._entries.values()):

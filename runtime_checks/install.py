@@ -88,16 +88,19 @@ class _Probes:
             compiling,
             device,
             dropping,
+            freezing,
             freshness,
             loading,
             loss_arguments,
             losses,
             models,
             modes,
+            movement,
             scaler,
             schedules,
             squares,
             step,
+            symmetry,
             unheld,
         )
         from trainlint.runtime_checks.state import State
@@ -115,6 +118,9 @@ class _Probes:
         unheld.install(state)
         loading.install(state, self.patches)
         schedules.install(state, self.patches)
+        movement.install(state)
+        freezing.install(state)
+        symmetry.install(state)
         compiling.install(state, self.patches)
         device.install(state)
         modes.install(state, self.patches)

@@ -16,8 +16,10 @@ from trainlint.runtime_checks.record import (
     DroppedOut,
     End,
     Evaluation,
+    FrozenMoved,
     GraphEvaluation,
     Habits,
+    Idle,
     KeptGraphs,
     Line,
     Lines,
@@ -26,8 +28,10 @@ from trainlint.runtime_checks.record import (
     Memory,
     ModelInfo,
     Moved,
+    Movement,
     NonFinite,
     Note,
+    NotFrozen,
     OptimizerInfo,
     Pass,
     Raised,
@@ -35,8 +39,10 @@ from trainlint.runtime_checks.record import (
     Schedule,
     Start,
     Step,
+    Stuck,
     TrialState,
     Unheld,
+    Uniform,
     Waiting,
     parse_lines,
 )
@@ -71,6 +77,12 @@ class Run:
     waiting: list[Waiting] = field(default_factory=list)
     loss_calls: list[LossCall] = field(default_factory=list)
     broadcasts: list[Broadcast] = field(default_factory=list)
+    movements: list[Movement] = field(default_factory=list)
+    stuck: list[Stuck] = field(default_factory=list)
+    frozen_moved: list[FrozenMoved] = field(default_factory=list)
+    not_frozen: list[NotFrozen] = field(default_factory=list)
+    idle: list[Idle] = field(default_factory=list)
+    uniform: list[Uniform] = field(default_factory=list)
     lines: dict[str, set[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     raised: Raised | None = None
@@ -130,6 +142,12 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     Waiting: ("waiting", _append),
     LossCall: ("loss_calls", _append),
     Broadcast: ("broadcasts", _append),
+    Movement: ("movements", _append),
+    Stuck: ("stuck", _append),
+    FrozenMoved: ("frozen_moved", _append),
+    NotFrozen: ("not_frozen", _append),
+    Idle: ("idle", _append),
+    Uniform: ("uniform", _append),
     Lines: ("lines", _merge),
     Note: ("notes", _add_text),
 }

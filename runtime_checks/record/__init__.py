@@ -21,6 +21,14 @@ from trainlint.runtime_checks.record.modes import (
     Habits,
     RestedTraining,
 )
+from trainlint.runtime_checks.record.movement import (
+    FrozenMoved,
+    Idle,
+    Movement,
+    NotFrozen,
+    Stuck,
+    Uniform,
+)
 from trainlint.runtime_checks.record.resources import KeptGraphs, Memory, Waiting
 from trainlint.runtime_checks.record.schedules import Schedule
 from trainlint.runtime_checks.record.site import Site
@@ -60,8 +68,10 @@ __all__ = [
     "End",
     "Evaluation",
     "Frame",
+    "FrozenMoved",
     "GraphEvaluation",
     "Habits",
+    "Idle",
     "KeptGraphs",
     "Line",
     "Lines",
@@ -70,7 +80,9 @@ __all__ = [
     "Memory",
     "ModelInfo",
     "Moved",
+    "Movement",
     "NonFinite",
+    "NotFrozen",
     "Note",
     "OptimizerInfo",
     "ParameterInfo",
@@ -81,8 +93,10 @@ __all__ = [
     "Site",
     "Start",
     "Step",
+    "Stuck",
     "TrialState",
     "Unheld",
+    "Uniform",
     "Waiting",
     "dump_line",
     "parse_lines",
@@ -109,6 +123,12 @@ Line = (
     | Note
     | Raised
     | Schedule
+    | Movement
+    | Stuck
+    | FrozenMoved
+    | NotFrozen
+    | Idle
+    | Uniform
     | TrialState
     | RestedTraining
     | DroppedOut
