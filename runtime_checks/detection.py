@@ -74,6 +74,14 @@ class Thresholds:
     ascent_share: float = 0.9
     idle_samples: int = 20
     uniform_samples: int = 15
+    vanishing_ratio: float = 1e-3
+    vanishing_floor: float = 1e-4
+    vanishing_share: float = 0.5
+    vanishing_layers: int = 5
+    # Where inputs vary little, half of the units of a layer are off from the start, and it trains.
+    dead_share: float = 0.75
+    dead_samples: int = 200
+    saturated_share: float = 0.5
     # A warm-up may begin at 0, and a decay end there: neither lasts for half of the steps, or for
     # the last fifth of them.
     zero_rate_steps: int = 20

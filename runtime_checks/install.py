@@ -82,6 +82,7 @@ class _Probes:
         """All probes but the writers'."""
         # Each imports torch, which must be the script's doing.
         from trainlint.runtime_checks.probes import (
+            activations,
             backward,
             births,
             clip,
@@ -121,6 +122,7 @@ class _Probes:
         movement.install(state)
         freezing.install(state)
         symmetry.install(state)
+        activations.install(state, self.patches)
         compiling.install(state, self.patches)
         device.install(state)
         modes.install(state, self.patches)

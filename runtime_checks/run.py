@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainlint.runtime_checks.record import (
+    Activation,
     Backward,
     Broadcast,
     Clip,
@@ -33,6 +34,7 @@ from trainlint.runtime_checks.record import (
     Note,
     NotFrozen,
     OptimizerInfo,
+    Order,
     Pass,
     Raised,
     RestedTraining,
@@ -83,6 +85,8 @@ class Run:
     not_frozen: list[NotFrozen] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
     uniform: list[Uniform] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
     lines: dict[str, set[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     raised: Raised | None = None
@@ -148,6 +152,8 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     NotFrozen: ("not_frozen", _append),
     Idle: ("idle", _append),
     Uniform: ("uniform", _append),
+    Activation: ("activations", _append),
+    Order: ("orders", _append),
     Lines: ("lines", _merge),
     Note: ("notes", _add_text),
 }

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from trainlint.runtime_checks.encoding import decode, encode
+from trainlint.runtime_checks.record.activations import Activation, Order
 from trainlint.runtime_checks.record.arguments import Broadcast, LossCall
 from trainlint.runtime_checks.record.modes import (
     DroppedOut,
@@ -59,6 +60,7 @@ from trainlint.runtime_checks.record.training import (
 
 __all__ = [
     "FORMAT_VERSION",
+    "Activation",
     "Backward",
     "Broadcast",
     "Clip",
@@ -85,6 +87,7 @@ __all__ = [
     "NotFrozen",
     "Note",
     "OptimizerInfo",
+    "Order",
     "ParameterInfo",
     "Pass",
     "Raised",
@@ -129,6 +132,8 @@ Line = (
     | NotFrozen
     | Idle
     | Uniform
+    | Activation
+    | Order
     | TrialState
     | RestedTraining
     | DroppedOut
