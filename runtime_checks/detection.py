@@ -113,6 +113,24 @@ class Thresholds:
     loss_rounding: float = 0.01
     # Of a regression's targets, this share lies where a ReLU cannot go.
     loss_negative_share: float = 0.1
+    kept_graphs: int = 8
+    kept_share: float = 0.75
+    memory_looks: int = 8
+    memory_growth: float = 5e7  # bytes in all, and a step
+    memory_step: float = 2e4
+    waiting_share: float = 0.2
+    waiting_seconds: float = 0.01
+    # TheDeepChecker's: a plateau falls by less than 5 % over a period, a divergence doubles.
+    curve_steps: int = 120
+    curve_between_share: float = 0.5
+    plateau_share: float = 0.05
+    plateau_flat_share: float = 0.01  # a fall of less is none, even if it is more than chance
+    plateau_update: float = 1e-6  # of a layer's norm, by which a step moves it
+    divergence_ratio: float = 2.0
+    divergence_rise: float = 1.2
+    oscillation_level: float = 0.9
+    oscillation_noise: float = 0.25
+    oscillation_update: float = 0.02
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ class _Probes:
             models,
             modes,
             movement,
+            resources,
             scaler,
             schedules,
             squares,
@@ -117,6 +118,8 @@ class _Probes:
         clip.install(state, self.patches)
         scaler.install(state, self.patches, step.install(state, self.patches))
         unheld.install(state)
+        # Before that of loading, which looks at who calls it.
+        resources.install(state, self.patches)
         loading.install(state, self.patches)
         schedules.install(state, self.patches)
         movement.install(state)
