@@ -40,7 +40,7 @@ def bouncing(index: int, chance: random.Random) -> float:
 
 
 def zigzag(index: int, chance: random.Random) -> float:
-    return 1.0 + min(index, 40) * 0.01 * (-1) ** index
+    return 1.0 + min(index, 40) * 0.01 * (-1.0 if index % 2 else 1.0)
 
 
 def codes(run: Run) -> list[str]:
