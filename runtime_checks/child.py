@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
@@ -28,15 +29,29 @@ from trainlint.runtime_checks.session import Session
 from trainlint.runtime_checks.trials.trial import parse_trial
 from trainlint.runtime_checks.watchdog import Watchdog, abandon, flush_streams
 
+# Seconds that lines may wait to be written.
+PATIENCE = 0.25
+
 
 class Recorder:
-    """Writes lines to the record, each at once: what follows may be the end of the process."""
+    """Writes lines to the record, each at once: what follows may be the end of the process.
+
+    While it is patient, lines wait for each other, for a quarter of a second at most: a script that
+    takes a thousand steps a second would wait for the disk at each.
+    """
 
     def __init__(self, path: str) -> None:
         self._file = RecordFile(path)
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._ended = False
+        self._waiting: list[Line] = []
+        self._patient = False
+        self._written = time.monotonic()
+
+    def be_patient(self, patient: bool) -> None:
+        """Whether lines may wait from now on."""
+        self._patient = patient
 
     def write(self, line: Line) -> None:
         """Append one line; nothing from a forked process, and nothing after the end."""
@@ -46,7 +61,16 @@ class Recorder:
             if self._ended:
                 return
             self._ended = isinstance(line, End)
-            self._file.append([line])
+            self._waiting.append(line)
+            if self._may_wait():
+                return
+            waiting, self._waiting = self._waiting, []
+            self._written = time.monotonic()
+            self._file.append(waiting)
+
+    def _may_wait(self) -> bool:
+        soon = time.monotonic() - self._written < PATIENCE
+        return self._patient and soon and not self._ended
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
         max_seconds=options.max_seconds,
         trial=options.trial,
     )
+    session.patient = recorder.be_patient
     session.begin(start)
     session.abandon = lambda reason: abandon(session, reason)
     Watchdog(session).start()

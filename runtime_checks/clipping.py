@@ -17,6 +17,7 @@ class ClipSummary:
 
     steps: int
     calls: int
+    judged: int  # calls of which is known whether they bit
     how: tuple[str, ...]
     limits: tuple[float, ...]
     bites: int
@@ -24,8 +25,8 @@ class ClipSummary:
 
     @property
     def share(self) -> float:
-        """The share of calls that bit."""
-        return self.bites / self.calls if self.calls else 0.0
+        """The share of calls that bit, of those of which it is known."""
+        return self.bites / self.judged if self.judged else 0.0
 
     def sentence(self) -> str:
         """The summary as one line of a report."""
@@ -54,6 +55,7 @@ def clip_summary(run: Run) -> ClipSummary:
     return ClipSummary(
         steps=len(run.steps),
         calls=len(run.clips),
+        judged=sum(_is_known(clip, run) for clip in run.clips),
         how=tuple(dict.fromkeys(clip.how for clip in run.clips)),
         limits=tuple(dict.fromkeys(clip.limit for clip in run.clips)),
         bites=len(bites),
@@ -73,6 +75,14 @@ def bit(clip: Clip, run: Run) -> bool:
     if clip.how == "norm":
         return clip.norm is not None and clip.norm > clip.limit
     return any(_shrunk(step) for step in consumers(clip, run))
+
+
+def _is_known(clip: Clip, run: Run) -> bool:
+    """Whether it can be told if a call bit: the norms of a step are measured now and then."""
+    if clip.how == "norm" or (clip.backwards == 0 and clip.step):
+        return True
+    steps = consumers(clip, run)
+    return not steps or any(step.norm is not None for step in steps)
 
 
 def _left(clip: Clip, run: Run) -> float | None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import math
+import operator
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Decoder = Callable[[Any], Any]
@@ -20,15 +22,34 @@ Decoder = Callable[[Any], Any]
 _NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-def encode(value: Any) -> Any:
-    """A value that `json.dumps` accepts."""
+def dump(value: Any, **more: str) -> str:
+    """A dataclass as JSON text, after the fields `more`."""
+    fields = {**more, **_fields(value)}
+    try:
+        return _FAST.encode(fields)
+    except ValueError:  # a number is none: rare, and the encoder cannot be told how to spell it
+        return _FAST.encode(_spelled(fields))
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    kind: Any = type(value)
+    names, get = _getter(kind)
+    return dict(zip(names, get(value), strict=True))
+
+
+_FAST = json.JSONEncoder(allow_nan=False, default=_fields)
+
+
+def _spelled(value: Any) -> Any:
+    """The same with the non-finite numbers as text."""
     if isinstance(value, float):
         return value if math.isfinite(value) else _spell(value)
     if isinstance(value, list):
-        return [encode(item) for item in value]
+        return [_spelled(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _spelled(item) for name, item in value.items()}
     if dataclasses.is_dataclass(value):
-        kind: Any = type(value)
-        return {name: encode(getattr(value, name)) for name in _names(kind)}
+        return _spelled(_fields(value))
     return value
 
 
@@ -43,6 +64,15 @@ def _spell(value: float) -> str:
     if math.isnan(value):
         return "nan"
     return "inf" if value > 0 else "-inf"
+
+
+@functools.cache
+def _getter(cls: Any) -> tuple[tuple[str, ...], Callable[[Any], Iterable[Any]]]:
+    """The names of the fields, and what gets all their values."""
+    names = _names(cls)
+    if len(names) == 1:  # attrgetter gives the value itself then
+        return names, lambda value: (getattr(value, names[0]),)
+    return names, operator.attrgetter(*names)
 
 
 @functools.cache

@@ -30,10 +30,10 @@ class IdentityMap(Generic[T]):
 
         entries[number] = (weakref.ref(key, forget), value)
 
-    def get(self, key: Any) -> T | None:
-        """The value of an object, None where there is none."""
+    def get(self, key: Any, default: T | None = None) -> T | None:
+        """The value of an object, and `default` where there is none."""
         entry = self._entries.get(id(key))
-        return entry[1] if entry is not None and entry[0]() is key else None
+        return entry[1] if entry is not None and entry[0]() is key else default
 
     def __contains__(self, key: object) -> bool:
         entry = self._entries.get(id(key))
@@ -53,4 +53,4 @@ class IdentityMap(Generic[T]):
 
     def values(self) -> list[T]:
         """The values of the objects that are still alive."""
-        return [value for _, value in self.items()]
+        return [value for key, value in self._entries.values() if key() is not None]

@@ -31,11 +31,11 @@ def watching(
 
     `around` are the global names of a loop that is watched from inside.
     """
-    probes = _Probes(session, trial, around)
+    seen = SeenLines()
+    probes = _Probes(session, trial, around, seen)
     actions: dict[str, Action] = {"torch": probes.with_torch}
     actions["multiprocessing.process"] = probes.with_processes
     actions.update({name: partial(probes.with_writer, name) for name in _WRITERS})
-    seen = SeenLines()
     with ExitStack() as stack:
         stack.enter_context(probes.patches)
         stack.enter_context(after_import(actions))
@@ -46,7 +46,7 @@ def watching(
         finally:
             session.finish()
             for path, lines in seen.by_path.items():
-                session.emit(Lines(path, sorted(lines)))
+                session.emit(Lines(path, sorted(lines), seen.whole))
 
 
 @contextmanager
@@ -70,12 +70,17 @@ class _Probes:
     """What is put in place once a module is imported."""
 
     def __init__(
-        self, session: Session, trial: Trial | None, around: dict[str, Any] | None
+        self,
+        session: Session,
+        trial: Trial | None,
+        around: dict[str, Any] | None,
+        seen: SeenLines,
     ) -> None:
         self._session = session
         self._trial = trial
         self._state: State | None = None
         self._around = around
+        self._seen = seen
         self.patches = Patches(around)
 
     def with_torch(self) -> None:
@@ -108,6 +113,9 @@ class _Probes:
         from trainlint.runtime_checks.state import State
 
         state = self._state = State(self._session, self._around)
+        patient = self._session.patient
+        state.window.watch(lambda: patient(False), lambda: patient(True))
+        state.window.follow(self._seen.resume, self._seen.pause)
         births.install(state, self.patches)
         freshness.install(state, self.patches)
         models.install(state, self.patches)

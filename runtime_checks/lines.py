@@ -1,4 +1,9 @@
-"""Which lines of the user's files were run: each line is told once, then left alone."""
+"""Which lines of the user's files were run: each line is told once, then left alone.
+
+Before Python 3.12 that takes a trace function, which every call of the script pays for, torch's
+own among them. It pauses while training goes its usual way, and what was run meanwhile is not
+known.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +24,25 @@ class SeenLines:
 
     def __init__(self) -> None:
         self.by_path: dict[str, set[int]] = {}
+        self.whole = True  # no line can have been missed
+        self._pause: Callable[[], None] = lambda: None
+        self._resume: Callable[[], None] = lambda: None
 
     def add(self, path: str, line: int) -> None:
         """Note one line."""
         self.by_path.setdefault(path, set()).add(line)
+
+    def on(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """How the collecting is paused, and goes on."""
+        self._pause, self._resume = pause, resume
+
+    def pause(self) -> None:
+        """Collect no lines where that costs much, until `resume`."""
+        self._pause()
+
+    def resume(self) -> None:
+        """Collect again."""
+        self._resume()
 
 
 @contextmanager
@@ -87,6 +107,22 @@ def _traced(seen: SeenLines) -> Iterator[None]:
                     seen.add(path, number)
         return line if unseen else None
 
+    def pause() -> None:
+        if sys.gettrace() is call:
+            sys.settrace(None)
+            seen.whole = False
+
+    def resume() -> None:
+        if sys.gettrace() is not None:
+            return
+        sys.settrace(call)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:  # a trace function is asked only about calls to come
+            if frame.f_trace is None and user_path(frame.f_code.co_filename) is not None:
+                frame.f_trace = call(frame, "call", None)
+            frame = frame.f_back
+
+    seen.on(pause, resume)
     sys.settrace(call)
     before = threading.gettrace()
     if before is None:
@@ -94,6 +130,7 @@ def _traced(seen: SeenLines) -> Iterator[None]:
     try:
         yield
     finally:
+        seen.on(lambda: None, lambda: None)
         sys.settrace(None)
         if before is None:
             threading.settrace(None)

@@ -21,6 +21,7 @@ _OURS = tuple(
 _STDLIB = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 
 _paths: dict[str, str | None] = {}
+_sites: dict[tuple[str, int], Site] = {}
 
 
 def user_path(filename: str) -> str | None:
@@ -51,9 +52,17 @@ def user_site(made: object = None) -> Site | None:
     while frame is not None:
         path = user_path(frame.f_code.co_filename)
         if path is not None and not (made is not None and _constructs(frame, made)):
-            return Site(path, frame.f_lineno)
+            return _site(path, frame.f_lineno)
         frame = frame.f_back
     return None
+
+
+def _site(path: str, line: int) -> Site:
+    """Always the same object for a line: sites are compared at every step."""
+    try:
+        return _sites[path, line]
+    except KeyError:
+        return _sites.setdefault((path, line), Site(path, line))
 
 
 def _classify(filename: str) -> str | None:

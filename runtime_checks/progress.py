@@ -7,7 +7,7 @@ import sys
 import time
 from types import TracebackType
 
-from trainlint.runtime_checks.record import Line, Step
+from trainlint.runtime_checks.record import Line, Step, Stride
 from trainlint.runtime_checks.runner import Options
 from trainlint.runtime_checks.series import show
 
@@ -25,6 +25,7 @@ class Progress:
         self._options = options
         self._shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = 0.0
+        self._norm: float | None = None  # the last that was measured
         self._width = 0
 
     def __enter__(self) -> Progress:
@@ -34,12 +35,14 @@ class Progress:
     def __call__(self, line: Line) -> None:
         """Take in one line of the record."""
         now = time.monotonic()
-        if not isinstance(line, Step) or now - self._drawn < _EVERY:
+        if not isinstance(line, (Step, Stride)) or now - self._drawn < _EVERY:
             return
         self._drawn = now
+        step = line if isinstance(line, Step) else list(line.expanded())[-1]
+        self._norm = self._norm if step.norm is None else step.norm
         self._draw(
-            f"step {line.step + 1} of {self._options.max_steps}, {line.seconds:.0f} s, "
-            f"loss {show(line.loss)}, gradient norm {show(line.norm)}"
+            f"step {step.step + 1} of {self._options.max_steps}, {step.seconds:.0f} s, "
+            f"loss {show(step.loss)}, gradient norm {show(self._norm)}"
         )
 
     def __exit__(

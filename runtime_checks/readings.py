@@ -25,6 +25,11 @@ class Reading:
         self._values: list[float] | None = None
 
     @property
+    def is_there(self) -> bool:
+        """Whether the numbers have arrived."""
+        return self._values is not None
+
+    @property
     def values(self) -> list[float]:
         """The numbers; fetches whatever is waiting if these are not there yet."""
         if self._values is None:
@@ -33,7 +38,11 @@ class Reading:
 
     def take(self) -> None:
         """Fetch on the spot."""
-        self._values = fetch(self._tensors)
+        self.put(fetch(self._tensors))
+
+    def put(self, values: list[float]) -> None:
+        """What was asked for has arrived."""
+        self._values = values
         self._tensors = []
 
 
@@ -53,6 +62,14 @@ class Readings:
         self._waiting.append(reading)
         return reading
 
+    def read_now_or_copy(self, tensor: Any) -> Reading:
+        """Ask for one number that the script may change in place before it is fetched."""
+        if tensor.device.type != "cpu":
+            return self.read([tensor.detach().clone()])
+        reading = Reading(self, [])
+        reading.put([float(tensor.item())])
+        return reading
+
     def after(self, action: Callable[[], None]) -> None:
         """Run `action` once all that was asked for so far has arrived."""
         if not self._waiting:
@@ -69,8 +86,7 @@ class Readings:
         tensors = [tensor for reading in waiting for tensor in reading._tensors]
         values = iter(fetch(tensors))
         for reading in waiting:
-            reading._values = [next(values) for _ in reading._tensors]
-            reading._tensors = []
+            reading.put([next(values) for _ in reading._tensors])
         for action in then:
             action()
 

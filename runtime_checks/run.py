@@ -41,6 +41,7 @@ from trainlint.runtime_checks.record import (
     Schedule,
     Start,
     Step,
+    Stride,
     Stuck,
     TrialState,
     Unheld,
@@ -88,6 +89,7 @@ class Run:
     activations: list[Activation] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     lines: dict[str, set[int]] = field(default_factory=dict)
+    has_all_lines: bool = True  # False where others may have been run as well
     notes: list[str] = field(default_factory=list)
     raised: Raised | None = None
     trial: TrialState | None = None
@@ -106,12 +108,21 @@ def _append(run: Run, name: str, line: Any) -> None:
     getattr(run, name).append(line)
 
 
+def _expand(run: Run, name: str, line: Any) -> None:
+    steps = getattr(run, name)
+    late = bool(steps) and steps[-1].step > line.steps[0]
+    steps += line.expanded()
+    if late:  # of another optimizer, some have been written already
+        steps.sort(key=lambda step: step.step)
+
+
 def _by_id(run: Run, name: str, line: Any) -> None:
     getattr(run, name)[line.id] = line
 
 
 def _merge(run: Run, name: str, line: Any) -> None:
     getattr(run, name).setdefault(line.path, set()).update(line.lines)
+    run.has_all_lines &= line.whole
 
 
 def _add_text(run: Run, name: str, line: Any) -> None:
@@ -126,6 +137,7 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     ModelInfo: ("models", _by_id),
     OptimizerInfo: ("optimizers", _by_id),
     Step: ("steps", _append),
+    Stride: ("steps", _expand),
     Backward: ("backwards", _append),
     Clip: ("clips", _append),
     Evaluation: ("evaluations", _append),

@@ -10,8 +10,10 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from threading import get_ident
 from typing import Any, TypeVar
 
 from trainlint.runtime_checks.budget import Budget, Stopped
@@ -42,6 +44,8 @@ class Session:
         self.at_end: list[Callable[[], None]] = []
         # Told once, after the first step: the device on which the script trains.
         self.on_device: Callable[[str], None] = lambda device: None
+        # Told whether the lines of the record may wait for each other.
+        self.patient: Callable[[bool], None] = lambda patient: None
         # Makes a loss function one whose values without a graph are an evaluation.
         self.watch_loss: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda loss: loss
         # Called when another thread than before is watched.
@@ -51,7 +55,8 @@ class Session:
         self.late: Callable[[End], End] = lambda end: end
         # Ends the process at once; the child sets it, for scripts that swallow `Stopped`.
         self.abandon: Callable[[str], None] | None = None
-        self._pid = os.getpid()
+        self._is_copy = False  # in a forked child
+        _tell_copies(self)
         self._thread = threading.get_ident()
         self._noted: set[str] = set()
         # When a probe last saw something of the training, and the longest pause since it began.
@@ -78,11 +83,11 @@ class Session:
 
     def here(self) -> bool:
         """False in a forked child and in threads that do not train: they are not watched."""
-        return threading.get_ident() == self._thread and os.getpid() == self._pid
+        return get_ident() == self._thread and not self._is_copy
 
     def is_ours(self) -> bool:
         """False in a forked child."""
-        return os.getpid() == self._pid
+        return not self._is_copy
 
     def adopt(self) -> bool:
         """Watch the thread that calls, which trains, from now on; False where another one is.
@@ -113,7 +118,7 @@ class Session:
 
     def emit(self, line: Line) -> None:
         """Write one line of the record."""
-        if os.getpid() == self._pid:
+        if not self._is_copy:
             self._write(line)
 
     def begin(self, start: Start) -> None:
@@ -167,3 +172,20 @@ class Session:
         """Tell the probes that nothing more will come."""
         for action in self.at_end:
             self.guarded(action)()
+
+    def become_copy(self) -> None:
+        """In a forked child: nothing is watched here."""
+        self._is_copy = True
+
+
+def _tell_copies(session: Session) -> None:
+    """Asking for the process's number at every event would cost more than the event."""
+    known = weakref.ref(session)
+
+    def forked() -> None:
+        one = known()
+        if one is not None:
+            one.become_copy()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forked)

@@ -26,9 +26,17 @@ class ModelState:
     # How it is called: since the last backward, ever more than once for one, ever in evaluation
     # mode while a graph is made, and on inputs that all come from a graph.
     calls: int = 0
+    backwards: int = 0  # of the run, when it was last called
     repeated: bool = False
     rested: bool = False
     fed: bool = True
+
+    def count(self, trains: bool, backwards: int) -> None:
+        """It is called; a part is called once for each backward, a fixed network often twice."""
+        if backwards != self.backwards:
+            self.calls, self.backwards = 0, backwards
+        self.calls += trains
+        self.repeated |= self.calls > 1
 
     def live(self) -> Iterator[tuple[str, Any]]:
         """Name and parameter, of those that still exist."""
@@ -115,7 +123,8 @@ class State:
         self.clipped = Clipped()
         self.loss: Reading | None = None
         self.loss_scale: Reading | None = None
-        self.backwards = 0
+        self.backwards = 0  # since the last step
+        self.all_backwards = 0
         self.epoch = 0
         # The pass that gave the last batch, and the data on which steps were taken.
         self.feeding: Feeding | None = None

@@ -21,6 +21,9 @@ class Window:
         self.is_open = True
         self._on_open: list[Callable[[], None]] = []
         self._on_close: list[Callable[[], None]] = []
+        self._on_stir: list[Callable[[], None]] = []
+        self._on_calm: list[Callable[[], None]] = []
+        self._stirred = False
 
     def watch(self, on_open: Callable[[], None], on_close: Callable[[], None]) -> None:
         """Call `on_open` now, if it is open, and each time that it opens; `on_close` likewise.
@@ -32,6 +35,19 @@ class Window:
         if self.is_open:
             on_open()
 
+    def follow(self, on_open: Callable[[], None], on_close: Callable[[], None]) -> None:
+        """As `watch`, and open as well while the script does something else than train."""
+        self.watch(on_open, on_close)
+        self._on_stir.append(on_open)
+        self._on_calm.append(on_close)
+
+    def stir(self) -> None:
+        """The script does something else than train: a pass ends, an evaluation begins."""
+        if not (self.is_open or self._stirred):
+            self._stirred = True
+            for action in self._on_stir:
+                action()
+
     def stepped(self, steps: int) -> None:
         """So many optimizer steps have been taken."""
         self._turn(steps < WHOLE or steps % EVERY == 0)
@@ -41,7 +57,10 @@ class Window:
         self._turn(False)
 
     def _turn(self, is_open: bool) -> None:
+        stirred, self._stirred = self._stirred, False
         if is_open == self.is_open:
+            for action in self._on_calm if stirred else ():
+                action()
             return
         self.is_open = is_open
         for action in self._on_open if is_open else self._on_close:

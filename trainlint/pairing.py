@@ -52,6 +52,7 @@ class _Join:
         self.ran = _of_sites(
             Site(path, line) for path, lines in run.lines.items() for line in lines
         )
+        self.has_all_lines = run.has_all_lines
         self.spoken = [
             (one, None if one.sites is None else _of_sites(one.sites))
             for one in judgement.witnesses
@@ -99,7 +100,9 @@ class _Join:
         codes = [_place_of(at) for at in places if _is_code(at)]
         if not self.ran or not codes:
             return None
-        return any(place in self.ran for place in codes)
+        if any(place in self.ran for place in codes):
+            return True
+        return False if self.has_all_lines else None
 
 
 def _with(finding: Finding, verdict: Verdict, facts: tuple[Evidence, ...]) -> Finding:

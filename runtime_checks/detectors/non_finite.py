@@ -79,11 +79,7 @@ def _consumed(event: NonFinite, steps: dict[int, Step], run: Run, limits: Thresh
     if step.skipped:
         tail = run.steps[-limits.skipped_tail :]
         return len(tail) == limits.skipped_tail and all(late.skipped for late in tail)
-    return not all(_is_finite(value) for value in (step.norm, step.loss))
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+    return any(value is not None and not math.isfinite(value) for value in (step.norm, step.loss))
 
 
 def _exploded_before(run: Run, step: int, limits: Thresholds) -> Step | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +20,13 @@ from trainlint.runtime_checks.state import Clipped, OptimizerState, State
 
 @dataclass
 class _Before:
-    """An optimizer's witness as the backward begins."""
+    """An optimizer's witness that has a gradient as the backward begins."""
 
     optimizer: OptimizerState
     witness: Any
     grad: Any
     version: int
-    norm: Reading | None
+    norm: Reading
 
 
 class Backwards:
@@ -53,67 +52,78 @@ class Backwards:
                 result = original(tensors, *args, **kwargs)
             finally:
                 self._running = False
-            self._end(before)
+            if before:
+                self._end(before)
             return result
 
         return backward
 
     def _begun(self, tensors: Any) -> list[_Before]:
         state = self._state
-        state.session.beat()
         state.session.happened(state.session.before_backward)
-        for action in state.before_graph:
+        for action in list(state.before_graph):
             action(tensors)
         self._note_loss(tensors, user_site())
         state.backwards += 1
-        state.clipped = Clipped()
+        state.all_backwards += 1
+        if state.clipped.norms:
+            state.clipped = Clipped()
+        met = []
         for optimizer in state.optimizers.values():
             optimizer.backwards += 1
-        return [] if state.stepping else list(self._witnesses())
+            witness = optimizer.witness() if optimizer.witness is not None else None
+            if witness is None or state.stepping:
+                continue
+            if witness.grad is None:
+                optimizer.cleared = True
+            else:
+                met.append(self._meets(optimizer, witness))
+        return met
 
     def _note_loss(self, tensors: Any, site: Site | None) -> None:
         state = self._state
-        scalars = [tensors] if isinstance(tensors, torch.Tensor) else list(tensors)
-        known = scalars and all(isinstance(t, torch.Tensor) and t.numel() == 1 for t in scalars)
-        state.loss_scale = state.scaling.of_loss()
-        # Cloned: the script may change it in place before it is fetched.
-        value = sum(t.detach().clone() for t in scalars) if known else None
-        state.loss = state.readings.read([value]) if value is not None else None
-        step, loss, scale = state.session.step, state.loss, state.loss_scale
+        scale = state.loss_scale = state.scaling.of_loss()
+        loss = state.loss = self._read(tensors)
+        step, tells = state.session.step, state.window.is_open
+        if scale is None and not tells and loss is not None and loss.is_there:
+            nonfinite.check_loss(state, step, site, loss.values[0])
+            return
 
         def write() -> None:
             found = loss.values[0] / (scale.values[0] if scale else 1.0) if loss else None
-            state.session.emit(Backward(step, site, found))
+            if tells:
+                state.session.emit(Backward(step, site, found))
             nonfinite.check_loss(state, step, site, found)
 
         state.readings.after(write)
 
-    def _witnesses(self) -> Iterator[_Before]:
-        for optimizer in self._state.optimizers.values():
-            witness = optimizer.witness() if optimizer.witness is not None else None
-            if witness is None:
-                continue
-            grad = witness.grad
-            norm = None
-            if grad is not None:
-                norm = self._state.readings.read(gradients.norms([grad]))
-            if not optimizer.accumulated:
-                optimizer.changed = grad is not None and _mark(grad) != optimizer.left
-            version = grad._version if grad is not None else 0
-            yield _Before(optimizer, witness, grad, version, norm)
+    def _read(self, tensors: Any) -> Reading | None:
+        """The loss, of one number or as many; None for what is no number."""
+        readings = self._state.readings
+        if isinstance(tensors, torch.Tensor):
+            return readings.read_now_or_copy(tensors) if tensors.numel() == 1 else None
+        scalars = list(tensors)
+        if not scalars or not all(isinstance(t, torch.Tensor) and t.numel() == 1 for t in scalars):
+            return None
+        return readings.read([sum(t.detach().clone() for t in scalars)])
 
-    def _ended(self, witnesses: list[_Before] | None) -> None:
+    def _meets(self, optimizer: OptimizerState, witness: Any) -> _Before:
+        """A gradient that is there already."""
+        grad = witness.grad
+        if not optimizer.accumulated:
+            optimizer.changed = _mark(grad) != optimizer.left
+        norm = self._state.readings.read(gradients.norms([grad]))
+        return _Before(optimizer, witness, grad, grad._version, norm)
+
+    def _ended(self, met: list[_Before]) -> None:
         """Keep what an accumulation met: once one has begun, every later backward counts too."""
-        for before in witnesses or ():
+        for before in met:
             grad = before.witness.grad
-            same = grad is before.grad and (grad is None or grad._version == before.version)
+            same = grad is before.grad and grad._version == before.version
             if same and not before.optimizer.accumulated:
                 continue
             before.optimizer.accumulated = True
-            if before.norm is not None:
-                before.optimizer.met.append(before.norm)
-            else:
-                before.optimizer.cleared = True
+            before.optimizer.met.append(before.norm)
 
 
 def install(state: State, patches: Patches) -> None:
@@ -149,9 +159,17 @@ def choose_witness(
     state: OptimizerState, parameters: list[Any], norms: list[float], readings: Readings
 ) -> None:
     """After a step: the smallest tensor whose gradient was not zero tells the next one."""
-    doubtful = bool(state.met) and not state.cleared
     candidates = [p for p, norm in zip(parameters, norms, strict=True) if norm > 0]
-    witness = min(candidates, key=lambda parameter: parameter.numel(), default=None)
+    _begin_again(state, min(candidates, key=lambda one: one.numel(), default=None), readings)
+
+
+def keep_witness(state: OptimizerState, readings: Readings) -> None:
+    """After a step whose norms are not known: the same tensor tells the next one."""
+    _begin_again(state, state.witness() if state.witness is not None else None, readings)
+
+
+def _begin_again(state: OptimizerState, witness: Any, readings: Readings) -> None:
+    doubtful = bool(state.met) and not state.cleared
     grad = witness.grad if witness is not None else None
     state.witness = weakref.ref(witness) if witness is not None else None
     state.accumulated = state.cleared = state.changed = False

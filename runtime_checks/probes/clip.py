@@ -56,22 +56,25 @@ class Clips:
 
         return _with_named_limit(clip, "max_norm" if how == "norm" else "clip_value")
 
-    def _measured(self, tensors: list[Any]) -> Reading:
-        return remember_norms(self._state, tensors)
+    def _measured(self, tensors: list[Any]) -> Reading | None:
+        """The norms before; None where steps are not looked at closely."""
+        return remember_norms(self._state, tensors) if self._state.window.is_open else None
 
     def _written(
-        self, how: str, limit: Any, tensors: list[Any], norms: Reading, result: Any
+        self, how: str, limit: Any, tensors: list[Any], norms: Reading | None, result: Any
     ) -> None:
         state = self._state
         site, step, backwards = user_site(), state.session.step, state.backwards
         holders = state.holders(tensors)
         scale = gradient_scale(state, tensors)
         # The function's own result, in its own kind of norm, is what it compared with the limit.
-        met = state.readings.read([result.detach().clone()]) if how == "norm" else norms
+        met = state.readings.read_now_or_copy(result) if how == "norm" else norms
         count = sum(tensor.grad is not None for tensor in tensors)
 
         def write() -> None:
-            norm = gradients.total(met.values) / (scale.values[0] if scale else 1.0)
+            norm = (
+                gradients.total(met.values) / (scale.values[0] if scale else 1.0) if met else None
+            )
             state.session.emit(
                 Clip(
                     step=step,

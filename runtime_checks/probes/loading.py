@@ -77,12 +77,14 @@ class Loading:
             self._state.session.check_budget()
             if self._is_spent(running) and _in_for_statement():
                 self._cut(running)
+                self._state.window.stir()
                 raise StopIteration
             running.batches += 1
             try:
                 batch = original(iterator)
             except StopIteration:
                 self._state.feeding = None
+                self._state.window.stir()
                 raise
             self._state.feeding = running.feeding
             if self._state.on_batch and running.feeding is not None:
@@ -97,6 +99,7 @@ class Loading:
 
     def _begun(self, loader: Any, iterator: Any) -> None:
         state = self._state
+        state.window.stir()
         known = self._loaders.get(loader)
         if known is None:
             number = state.session.number()

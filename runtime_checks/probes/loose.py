@@ -25,12 +25,19 @@ class LooseParameters:
         self._state = state
         self._seen = 0
         self._known: set[int] = set()
+        self._look = state.session.guarded(self.look)
+
+    def install(self) -> None:
+        """Be told of backwards."""
+        self._state.before_graph.append(self._look)
 
     def look(self, tensors: Any) -> None:
         """Before a backward of these tensors."""
         self._seen += 1
         if self._seen not in _WHEN:
             return
+        if self._seen == _WHEN[-1]:
+            self._state.before_graph.remove(self._look)
         roots = self._state.roots()
         if not roots:
             return

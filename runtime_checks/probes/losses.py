@@ -87,10 +87,11 @@ class Losses:
 
     def trains(self) -> None:
         """Before a backward: training goes on, by the pass at hand if there is one."""
-        feeding = self._state.fed_by()
-        if feeding is not None:
+        feeding = self._state.feeding
+        if feeding is not None and not feeding.trained and feeding.iterator() is not None:
             feeding.trained = True
-        self.close()
+        if self._sums or self._state.evaluated:
+            self.close()
 
     def close(self) -> None:
         """Write what was collected."""

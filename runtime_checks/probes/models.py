@@ -2,48 +2,54 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from typing import Any
 
 import torch
-from torch.nn.modules import module as hooks
 
 from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.places import user_site
 from trainlint.runtime_checks.record import Disturbed, ModelInfo, ParameterInfo, Site
 from trainlint.runtime_checks.state import ModelState, State
 
+# Stands for a module that was never called; None is one without parameters.
+_UNKNOWN = ModelState(0, lambda: None, [])  # type: ignore[arg-type]
 _MODAL = (torch.nn.modules.dropout._DropoutNd, torch.nn.modules.batchnorm._NormBase)
 
 
 class Models:
-    """Tells roots by counting how deep in forward calls we are."""
+    """Tells roots: what is called while another is running is a part of that one."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._depth = 0
+        self._inside = False
         self._disturbed: set[Site | None] = set()
         state.session.at_adoption.append(self._begin_again)
         self._called = state.session.guarded(self._called_root)
         self._left = state.session.guarded(self._left_root)
 
-    def enter(self, module: Any, args: Any) -> None:
-        """Before any module's forward."""
-        if not self._state.session.here():
-            return
-        if self._depth == 0:
+    def patched(self, original: Any) -> Any:
+        """`Module.__call__`: a hook before and after every module would cost many times as much."""
+
+        @functools.wraps(original)
+        def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if self._inside or not self._state.session.here():
+                return original(module, *args, **kwargs)
             self._called(module, args)
-        self._depth += 1
+            self._inside = True
+            try:
+                result = original(module, *args, **kwargs)
+            finally:
+                self._inside = False
+            if self._state.after_root:
+                self._left(module, args, result)
+            return result
+
+        return __call__
 
     def _begin_again(self) -> None:
-        self._depth = 0
-
-    def leave(self, module: Any, args: Any, result: Any) -> None:
-        """After any module's forward, raised or not."""
-        if self._depth and self._state.session.here():
-            self._depth -= 1
-            if self._depth == 0 and self._state.after_root:
-                self._left(module, args, result)
+        self._inside = False
 
     def _left_root(self, module: Any, args: Any, result: Any) -> None:
         for look in self._state.after_root:
@@ -54,17 +60,18 @@ class Models:
         state.session.beat()
         for action in list(state.session.before_root):
             action(module)
-        if module not in state.models:
-            state.models[module] = self._register(module)
-        model = state.models.get(module)
+        model = state.models.get(module, _UNKNOWN)
+        if model is _UNKNOWN:
+            model = state.models[module] = self._register(module)
         if model is None:
             return
         state.last_root_trains = module.training
-        model.calls += module.training
+        model.count(module.training, state.all_backwards)
         if torch.is_grad_enabled():
             model.rested |= not module.training
             model.fed = model.fed and _comes_from_graph(args)
         else:
+            state.window.stir()
             layers = _in_training_mode(module) if module.training else []
             state.evaluated[model.id] = state.evaluated.get(model.id, False) or bool(layers)
             if layers and state.session.step:
@@ -95,10 +102,8 @@ class Models:
 
 
 def install(state: State, patches: Patches) -> None:
-    """Hook every module's forward."""
-    models = Models(state)
-    patches.keep(hooks.register_module_forward_pre_hook(models.enter))
-    patches.keep(hooks.register_module_forward_hook(models.leave, always_call=True))
+    """Patch the call that all modules share."""
+    patches.replace(torch.nn.Module, "__call__", Models(state).patched)
 
 
 def _describe(name: str, parameter: Any, layers: dict[str, Any], state: State) -> ParameterInfo:

@@ -14,13 +14,15 @@ from trainlint.runtime_checks import gradients
 from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.places import user_site
 from trainlint.runtime_checks.probes import nonfinite
-from trainlint.runtime_checks.probes.backward import choose_witness, was_stale
+from trainlint.runtime_checks.probes.backward import choose_witness, keep_witness, was_stale
+from trainlint.runtime_checks.probes.strides import Alike, Strides
 from trainlint.runtime_checks.probes.updates import Snapshot, take_snapshot
 from trainlint.runtime_checks.readings import Reading
 from trainlint.runtime_checks.record import OptimizerInfo, Site, Step
 from trainlint.runtime_checks.state import OptimizerState, State
 
-# Measuring how far weights moved needs a copy of them.
+# Measuring how far weights moved needs a copy of them. No divisor of the window's stride: the two
+# meet now and then.
 SAMPLE_EVERY = 10
 
 
@@ -63,6 +65,7 @@ class Steps:
         self._running: _Running | None = None
         self._begin = state.session.guarded(self._begun)
         self._end = state.session.guarded(self._ended)
+        self._strides = Strides(state)
         self.count = 0
 
     def before(self, optimizer: Any, args: Any, kwargs: Any) -> None:
@@ -86,9 +89,7 @@ class Steps:
 
     def skipped(self, optimizer: Any) -> None:
         """A GradScaler found gradients that are not finite, and did not step."""
-        found = self._measure(optimizer)
-        running = _Running(optimizer, None, user_site(), found, None, _lrs(optimizer))
-        self._ended(running, skipped=True)
+        self._ended(_Running(optimizer, None, user_site(), None, None, _lrs(optimizer)), True)
 
     def _is_inside(self) -> bool:
         """Whether the step that began last is still on the stack: if not, it raised."""
@@ -110,33 +111,61 @@ class Steps:
         else:
             for change in state.session.before_step:
                 change(optimizer)
-            running.gradients = self._measure(optimizer)
+            if self._is_close(known):
+                running.gradients = self._measure(optimizer)
             for look in state.before_update:
                 look(optimizer)
-        if known.own % SAMPLE_EVERY == 0:
+        if state.window.is_open and known.own % SAMPLE_EVERY == 0:
             # Frozen tensors where there is nothing else: some optimizers move them all the same.
             running.snapshot = take_snapshot(
                 gradients.trainable(optimizer) or gradients.held(optimizer)
             )
 
+    def _is_close(self, known: OptimizerState) -> bool:
+        """Whether a step is looked at closely: an optimizer's first two always are."""
+        return self._state.window.is_open or known.own < 2
+
     def _measure(self, optimizer: Any) -> _Gradients:
         parameters = gradients.trainable(optimizer)
         present = [i for i, parameter in enumerate(parameters) if parameter.grad is not None]
         read = self._state.readings.read
-        # A GradScaler hands these to a fused optimizer, which takes the scale out itself.
-        skipped, scale = (getattr(optimizer, name, None) for name in ("found_inf", "grad_scale"))
+        # A GradScaler hands it to a fused optimizer, which takes the scale out itself.
+        scale = getattr(optimizer, "grad_scale", None)
         return _Gradients(
             parameters,
             present,
             read(gradients.norms([parameters[i].grad for i in present])),
-            read([skipped]) if isinstance(skipped, torch.Tensor) else None,
+            self._left_out(optimizer),
             read([scale.detach().clone()]) if isinstance(scale, torch.Tensor) else None,
         )
+
+    def _left_out(self, optimizer: Any) -> Reading | None:
+        """What a GradScaler tells a fused optimizer: whether its step must do nothing."""
+        found = getattr(optimizer, "found_inf", None)
+        return self._state.readings.read([found]) if isinstance(found, torch.Tensor) else None
 
     def _ended(self, running: _Running, skipped: bool = False) -> None:
         state = self._state
         self.count += 1
         known = state.optimizer(running.optimizer)
+        if running.gradients is not None or self._is_close(known):
+            skipped = self._ended_close(running, known, skipped)
+        else:
+            skipped = self._ended_light(running, known, skipped)
+        if not skipped:
+            for look in state.after_update:
+                look(running.optimizer)
+        state.backwards = 0
+        known.own += 1
+        state.session.step += 1
+        state.window.stepped(state.session.step)
+        state.session.beat()
+        state.session.happened(state.session.after_step)
+
+    def _ended_close(self, running: _Running, known: OptimizerState, skipped: bool) -> bool:
+        """Norms per tensor, and the weights; whether the step was left out."""
+        state = self._state
+        self._strides.close()
         found = running.gradients or self._measure(running.optimizer)
         ratio = running.snapshot.ratio(state.readings) if running.snapshot else None
         state.readings.sync()
@@ -151,15 +180,32 @@ class Steps:
         state.session.emit(line)
         if not skipped:
             self._check(running, names, found, line)
-            for look in state.after_update:
-                look(running.optimizer)
         choose_witness(known, found.parameters, found.norms(), state.readings)
-        state.backwards = 0
-        known.own += 1
-        state.session.step += 1
-        state.window.stepped(state.session.step)
-        state.session.beat()
-        state.session.happened(state.session.after_step)
+        return skipped
+
+    def _ended_light(self, running: _Running, known: OptimizerState, skipped: bool) -> bool:
+        """What costs nothing; the witness of stale gradients stays the one that it was."""
+        state = self._state
+        left_out = self._left_out(running.optimizer)
+        skipped = skipped or bool(left_out and left_out.values[0] > 0)
+        parameters = gradients.trainable(running.optimizer)
+        with_grad = sum(parameter.grad is not None for parameter in parameters)
+        self._strides.add(
+            known.id,
+            known.own,
+            Alike(
+                running.site,
+                with_grad,
+                len(parameters),
+                bool(with_grad) and was_stale(known),
+                known.backwards,
+                skipped,
+                0 if parameters else _frozen(running.optimizer),
+            ),
+            running.lrs,
+        )
+        keep_witness(known, state.readings)
+        return skipped
 
     def _check(self, running: _Running, names: list[str], found: _Gradients, line: Step) -> None:
         """Look for numbers that are none; at the weights where there is cause, or at samples."""

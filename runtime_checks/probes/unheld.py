@@ -14,31 +14,26 @@ _STEPS = 20
 
 
 class UnheldParameters:
-    """Counts, per parameter, the steps on end over which it had a gradient and no holder.
+    """Counts, per parameter, the steps since it has had a gradient and no holder.
 
     One that moves all the same is left out: the script has an update rule of its own.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._counts: dict[tuple[int, str], int] = {}
+        # The first step after which it was so.
+        self._since: dict[tuple[int, str], int] = {}
         self._told: dict[int, tuple[int, int]] = {}
         self._prints: dict[tuple[int, str], Fingerprint | None] = {}
         self._moved: set[tuple[int, str]] = set()
 
     def look(self) -> None:
-        """After each step."""
+        """After a step before one that is looked at closely."""
         held = self._held()
         for model in (*self._state.roots(), *self._state.loose):
             names = self._counted(model, held)
             if names:
                 self._tell(model, names)
-
-    def count_calls(self) -> None:
-        """Before a backward: a part is called once for each, a fixed network often twice."""
-        for model in self._state.roots():
-            model.repeated |= model.calls > 1
-            model.calls = 0
 
     def compare(self) -> None:
         """At the end: which of those that were told of have moved since."""
@@ -64,14 +59,20 @@ class UnheldParameters:
             lacks = parameter.requires_grad and parameter.grad is not None
             if lacks and key not in self._prints:
                 self._prints[key] = take_fingerprint(parameter)
-            self._counts[key] = self._counts.get(key, 0) + 1 if lacks else 0
-            if self._counts[key] >= _STEPS:
+            if not lacks:
+                self._since.pop(key, None)
+            elif self._steps(key) >= _STEPS:
                 found.append(name)
         return found
 
+    def _steps(self, key: tuple[int, str]) -> int:
+        """Over how many steps it has been so, from now on if not before."""
+        step = self._state.session.step
+        return step - self._since.setdefault(key, step) + 1
+
     def _tell(self, model: ModelState, names: list[str]) -> None:
         """Write it when it becomes so, and again when the names change or the steps double."""
-        steps = min(self._counts[model.id, name] for name in names)
+        steps = min(self._steps((model.id, name)) for name in names)
         count, last = self._told.get(model.id, (0, 0))
         if count == len(names) and steps < 2 * last:
             return
@@ -107,7 +108,9 @@ class UnheldParameters:
 def install(state: State) -> None:
     """Look after every step."""
     unheld = UnheldParameters(state)
-    state.session.after_step.append(unheld.look)
-    state.session.before_backward.append(unheld.count_calls)
+    after_step = state.session.after_step
+    state.window.watch(
+        lambda: after_step.append(unheld.look), lambda: after_step.remove(unheld.look)
+    )
     state.session.at_end.append(unheld.compare)
-    state.before_graph.append(state.session.guarded(LooseParameters(state).look))
+    LooseParameters(state).install()

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
-from trainlint.runtime_checks.encoding import decode, encode
+from trainlint.runtime_checks.encoding import decode, dump
 from trainlint.runtime_checks.record.activations import Activation, Order
 from trainlint.runtime_checks.record.arguments import Broadcast, LossCall
 from trainlint.runtime_checks.record.modes import (
@@ -54,6 +54,7 @@ from trainlint.runtime_checks.record.training import (
     Raised,
     Start,
     Step,
+    Stride,
     TrialState,
     Unheld,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "Site",
     "Start",
     "Step",
+    "Stride",
     "Stuck",
     "TrialState",
     "Unheld",
@@ -110,6 +112,7 @@ Line = (
     | ModelInfo
     | OptimizerInfo
     | Step
+    | Stride
     | Backward
     | Clip
     | Evaluation
@@ -151,7 +154,7 @@ _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Line)}
 
 def dump_line(line: Line) -> str:
     """One line of the record, with its line end."""
-    return json.dumps({"kind": line.kind, **encode(line)}, allow_nan=False) + "\n"
+    return dump(line, kind=line.kind) + "\n"
 
 
 def parse_lines(lines: Iterable[str]) -> Iterator[Line]:

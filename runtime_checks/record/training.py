@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -83,9 +84,9 @@ class Step:
     seconds: float  # since the script was started
     lrs: list[float]
     loss: float | None  # of the last backward before the step, unscaled
-    norm: float | None
+    norm: float | None  # this and the next two are None where it was not looked at closely
     norm_after: float | None
-    norms: list[float] | None  # per parameter tensor, before clipping; None where not sampled
+    norms: list[float] | None  # per parameter tensor, before clipping
     with_grad: int  # tensors whose .grad is not None
     total: int  # tensors that the optimizer holds and that require a gradient
     stale: bool  # the first backward since the last step met non-zero, uncleared gradients
@@ -96,8 +97,54 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Stride:
+    """Steps of one optimizer that were not looked at closely: alike, but for their columns.
+
+    `own` is the first one's; the fields are those of `Step`, without what only a close look tells.
+    """
+
+    kind: ClassVar[str] = "stride"
+    optimizer: int
+    own: int
+    site: Site | None
+    with_grad: int
+    total: int
+    stale: bool
+    backwards: int
+    skipped: bool
+    frozen: int
+    steps: list[int]
+    seconds: list[float]
+    lrs: list[list[float]]
+    losses: list[float | None]
+
+    def expanded(self) -> Iterator[Step]:
+        """Each as a `Step`."""
+        columns = zip(self.steps, self.seconds, self.lrs, self.losses, strict=True)
+        for index, (step, seconds, lrs, loss) in enumerate(columns):
+            yield Step(
+                step=step,
+                own=self.own + index,
+                optimizer=self.optimizer,
+                site=self.site,
+                seconds=seconds,
+                lrs=lrs,
+                loss=loss,
+                norm=None,
+                norm_after=None,
+                norms=None,
+                with_grad=self.with_grad,
+                total=self.total,
+                stale=self.stale,
+                backwards=self.backwards,
+                skipped=self.skipped,
+                frozen=self.frozen,
+            )
+
+
+@dataclass(frozen=True)
 class Backward:
-    """One `backward()` from the user's code."""
+    """One `backward()` from the user's code, while steps are looked at closely."""
 
     kind: ClassVar[str] = "backward"
     step: int  # steps taken before it
@@ -114,7 +161,8 @@ class Clip:
     site: Site | None
     how: str  # "norm" or "value"
     limit: float
-    norm: float | None  # total norm before clipping, in unscaled units
+    # Total norm before clipping, in unscaled units; None by value, where steps are not looked at.
+    norm: float | None
     tensors: int  # with a gradient, among those handed in
     optimizers: list[int]  # ids of known optimizers that hold any of them
     scaled: bool = False  # gradients still carried a GradScaler's factor
@@ -230,6 +278,7 @@ class Lines:
     kind: ClassVar[str] = "lines"
     path: str
     lines: list[int]
+    whole: bool = True  # False where others may have been run as well
 
 
 @dataclass(frozen=True)
