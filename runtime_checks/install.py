@@ -44,9 +44,10 @@ def watching(
         try:
             yield
         finally:
+            whole = seen.whole  # the end pauses it too
             session.finish()
             for path, lines in seen.by_path.items():
-                session.emit(Lines(path, sorted(lines), seen.whole))
+                session.emit(Lines(path, sorted(lines), whole))
 
 
 @contextmanager

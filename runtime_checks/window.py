@@ -5,6 +5,7 @@ A loop of a thousand steps tells no more about its layers than a hundred of them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 # The first steps show how training begins, and short runs have no others.
@@ -12,6 +13,11 @@ WHOLE = 20
 # No small number divides it: where optimizers take turns, or gradients are accumulated, each
 # one's steps are met.
 EVERY = 11
+# A loss so many times the greatest of the steps looked at is worth a look, at so many steps, and so
+# many times in a run: an explosion takes but few steps from its first sign to the end.
+ALARM = 2.0
+ALARM_STEPS = 10
+ALARMS = 20
 
 
 class Window:
@@ -24,6 +30,10 @@ class Window:
         self._on_stir: list[Callable[[], None]] = []
         self._on_calm: list[Callable[[], None]] = []
         self._stirred = False
+        self._steps = 0
+        self._greatest = 0.0
+        self._until = WHOLE  # open for all steps before this one
+        self._alarms = 0
 
     def watch(self, on_open: Callable[[], None], on_close: Callable[[], None]) -> None:
         """Call `on_open` now, if it is open, and each time that it opens; `on_close` likewise.
@@ -50,7 +60,19 @@ class Window:
 
     def stepped(self, steps: int) -> None:
         """So many optimizer steps have been taken."""
-        self._turn(steps < WHOLE or steps % EVERY == 0)
+        self._steps = steps
+        self._turn(steps < self._until or steps % EVERY == 0)
+
+    def see(self, loss: float) -> None:
+        """The loss of a backward that begins: opens where it is far from all before, or none."""
+        size = abs(loss)
+        if self.is_open:
+            if math.isfinite(size):
+                self._greatest = max(self._greatest, size)
+        elif not size <= ALARM * self._greatest and self._alarms < ALARMS:
+            self._alarms += 1
+            self._until = self._steps + ALARM_STEPS
+            self._turn(True)
 
     def close(self) -> None:
         """Nothing more will be measured."""

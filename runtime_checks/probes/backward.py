@@ -86,6 +86,7 @@ class Backwards:
         loss = state.loss = self._read(tensors)
         step, tells = state.session.step, state.window.is_open
         if scale is None and not tells and loss is not None and loss.is_there:
+            state.window.see(loss.values[0])
             nonfinite.check_loss(state, step, site, loss.values[0])
             return
 
@@ -93,6 +94,8 @@ class Backwards:
             found = loss.values[0] / (scale.values[0] if scale else 1.0) if loss else None
             if tells:
                 state.session.emit(Backward(step, site, found))
+            if found is not None:
+                state.window.see(found)
             nonfinite.check_loss(state, step, site, found)
 
         state.readings.after(write)
