@@ -50,8 +50,11 @@ class Recorder:
         self._written = time.monotonic()
 
     def be_patient(self, patient: bool) -> None:
-        """Whether lines may wait from now on."""
-        self._patient = patient
+        """Whether lines may wait from now on; those that do are written once they may not."""
+        with self._lock:
+            self._patient = patient
+            if self._waiting and not patient and os.getpid() == self._pid:
+                self._flush()
 
     def write(self, line: Line) -> None:
         """Append one line; nothing from a forked process, and nothing after the end."""
@@ -62,11 +65,13 @@ class Recorder:
                 return
             self._ended = isinstance(line, End)
             self._waiting.append(line)
-            if self._may_wait():
-                return
-            waiting, self._waiting = self._waiting, []
-            self._written = time.monotonic()
-            self._file.append(waiting)
+            if not self._may_wait():
+                self._flush()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._written = time.monotonic()
+        self._file.append(waiting)
 
     def _may_wait(self) -> bool:
         soon = time.monotonic() - self._written < PATIENCE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -38,6 +40,7 @@ def watching(
     actions.update({name: partial(probes.with_writer, name) for name in _WRITERS})
     with ExitStack() as stack:
         stack.enter_context(probes.patches)
+        probes.patches.replace(os, "_exit", lambda original: _told(session, original))
         stack.enter_context(after_import(actions))
         stack.enter_context(watch_lines(seen))
         stack.enter_context(_quiet_threads())
@@ -48,6 +51,18 @@ def watching(
             session.finish()
             for path, lines in seen.by_path.items():
                 session.emit(Lines(path, sorted(lines), whole))
+
+
+def _told(session: Session, original: Any) -> Any:
+    """`os._exit`, after the probes have been told: what waits to be written is written."""
+
+    @functools.wraps(original)
+    def _exit(status: int) -> None:
+        if session.is_ours():
+            session.finish()
+        original(status)
+
+    return _exit
 
 
 @contextmanager

@@ -55,6 +55,7 @@ class Session:
         self.late: Callable[[End], End] = lambda end: end
         # Ends the process at once; the child sets it, for scripts that swallow `Stopped`.
         self.abandon: Callable[[str], None] | None = None
+        self._finished = False
         self._is_copy = False  # in a forked child
         _tell_copies(self)
         self._thread = threading.get_ident()
@@ -169,9 +170,13 @@ class Session:
             action()
 
     def finish(self) -> None:
-        """Tell the probes that nothing more will come."""
+        """Tell the probes, once, that nothing more will come."""
+        if self._finished:
+            return
+        self._finished = True
         for action in self.at_end:
             self.guarded(action)()
+        self.patient(False)
 
     def become_copy(self) -> None:
         """In a forked child: nothing is watched here."""

@@ -77,9 +77,11 @@ train(DataLoader(data, 8))
     (finding,) = watched.result["findings"]
     assert finding["code"] == "RUN002"
     assert status in finding["message"]
-    assert "after 40 optimizer steps, last training loss" in finding["message"]
+    steps = watched.result["run"]["steps"]
+    assert f"after {steps} optimizer steps, last training loss" in finding["message"]
     assert watched.result["run"]["outcome"] == reason
-    assert watched.result["run"]["steps"] == 40
+    # A quarter of a second may be lost where it comes without warning.
+    assert 30 <= steps <= 40 if reason == "killed" else steps == 40
 
 
 def test_a_data_worker_is_killed(tmp_path: Path) -> None:
@@ -220,7 +222,7 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
     """The script trains on; the record says where it ends, and that it does."""
     code = """
 import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (24_000, resource.RLIM_INFINITY))
 for epoch in range(4):
     train(DataLoader(data, 8))
     print("epoch", epoch)
