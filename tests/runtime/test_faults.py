@@ -222,7 +222,7 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
     """The script trains on; the record says where it ends, and that it does."""
     code = """
 import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (24_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (48_000, resource.RLIM_INFINITY))
 for epoch in range(4):
     train(DataLoader(data, 8))
     print("epoch", epoch)
