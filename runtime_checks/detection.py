@@ -131,6 +131,22 @@ class Thresholds:
     oscillation_level: float = 0.9
     oscillation_noise: float = 0.25
     oscillation_update: float = 0.02
+    # Labels: batches that hold one class nearly alone, in runs of at least two, while no class has
+    # more than this share of all.
+    sorted_purity: float = 0.9
+    sorted_share: float = 0.7
+    sorted_batches: int = 10
+    sorted_changes: float = 0.4
+    imbalance_labels: int = 500
+    imbalance_ratio: float = 10.0
+    order_samples: int = 8
+    repeated_batches: int = 10
+    worker_rounds: int = 2
+    worker_samples: int = 8
+    leak_samples: int = 32
+    leak_share: float = 0.05
+    leak_clean: float = 0.01
+    leak_chance: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -175,6 +191,9 @@ class Remark:
 Result = Found | Abstain | Witness | Remark
 Function = Callable[[Run, Thresholds], Iterator[Result]]
 
+# By code, the detectors whose findings explain all that this one could find: causes of a symptom.
+_EXPLAINED: dict[str, tuple[str, ...]] = {}
+
 # What a reader is told where a list of `Run` that a detector needs is empty.
 _ABSENT = {
     "steps": "no optimizer step was seen",
@@ -183,6 +202,8 @@ _ABSENT = {
     "logs": "no add_scalar was seen",
     "models": "no model was called",
     "schedules": "no scheduler was made",
+    "loaders": "no DataLoader was used",
+    "batch_orders": "no batches of a DataLoader could be compared",
     "loss_calls": "no loss function of torch's was called in the steps looked at",
 }
 
@@ -241,8 +262,12 @@ def detector(
     confirms: tuple[str, ...] = (),
     needs: tuple[str, ...] = (),
     default: bool | None = None,
+    explained_by: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
-    """Register a detector; it abstains while a list of `Run` named in `needs` is empty."""
+    """Register a detector; it abstains while a list of `Run` named in `needs` is empty.
+
+    It abstains as well where a detector that is named in `explained_by` has found something.
+    """
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -253,6 +278,7 @@ def detector(
                 return
             yield from function(run, limits)
 
+        _EXPLAINED[code] = explained_by
         register(make_entry(guarded, code, severity, default=default, confirms=confirms))
         return guarded
 
@@ -266,8 +292,10 @@ def judge(run: Run, limits: Thresholds | None = None) -> Judgement:
     outcomes: list[Outcome] = []
     witnesses: list[Witness] = []
     remarks: list[str] = []
-    for entry in load(DETECTORS):
-        results = list(entry.function(run, limits))
+    told = {entry: list(entry.function(run, limits)) for entry in load(DETECTORS)}
+    causes = {entry.code for entry, results in told.items() if _has_found(results)}
+    for entry, given in told.items():
+        results = _unexplained(entry.code, given, causes)
         found = [result for result in results if isinstance(result, Found)]
         findings += [_finding(result, entry, run) for result in found]
         witnesses += [result for result in results if isinstance(result, Witness)]
@@ -278,6 +306,19 @@ def judge(run: Run, limits: Thresholds | None = None) -> Judgement:
     return Judgement(
         tuple(findings), tuple(outcomes), tuple(witnesses), bool(run.steps), few, tuple(remarks)
     )
+
+
+def _has_found(results: Iterable[Result]) -> bool:
+    return any(isinstance(result, Found) for result in results)
+
+
+def _unexplained(code: str, results: list[Result], causes: set[str]) -> list[Result]:
+    """What a detector told, or that a finding of another explains what it found."""
+    why = [cause for cause in _EXPLAINED.get(code, ()) if cause in causes]
+    if not why or not _has_found(results):
+        return results
+    kept: list[Result] = [result for result in results if isinstance(result, (Witness, Remark))]
+    return [*kept, Abstain(f"explained by {', '.join(why)}")]
 
 
 def _outcome(entry: Entry, found: bool, results: Iterable[Result]) -> Outcome:

@@ -105,6 +105,8 @@ class _Probes:
         from trainlint.runtime_checks.probes import (
             activations,
             backward,
+            bad_inputs,
+            batches,
             births,
             clip,
             compiling,
@@ -112,6 +114,7 @@ class _Probes:
             dropping,
             freezing,
             freshness,
+            leaks,
             loading,
             loss_arguments,
             losses,
@@ -145,6 +148,8 @@ class _Probes:
         # Before that of loading, which looks at who calls it.
         resources.install(state, self.patches)
         loading.install(state, self.patches)
+        leaks.install(state, batches.install(state))
+        bad_inputs.install(state)
         schedules.install(state, self.patches)
         movement.install(state)
         freezing.install(state)

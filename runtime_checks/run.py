@@ -10,6 +10,8 @@ from typing import Any
 from trainlint.runtime_checks.record import (
     Activation,
     Backward,
+    BadInput,
+    BatchOrder,
     Broadcast,
     Clip,
     Cut,
@@ -24,6 +26,7 @@ from trainlint.runtime_checks.record import (
     KeptGraphs,
     Line,
     Lines,
+    LoaderInfo,
     Log,
     LossCall,
     Memory,
@@ -35,10 +38,12 @@ from trainlint.runtime_checks.record import (
     NotFrozen,
     OptimizerInfo,
     Order,
+    Overlap,
     Pass,
     Raised,
     RestedTraining,
     Schedule,
+    SharedIndices,
     Start,
     Step,
     Stride,
@@ -78,6 +83,11 @@ class Run:
     kept: list[KeptGraphs] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    loaders: dict[int, LoaderInfo] = field(default_factory=dict)
+    batch_orders: list[BatchOrder] = field(default_factory=list)
+    bad_inputs: list[BadInput] = field(default_factory=list)
+    overlaps: list[Overlap] = field(default_factory=list)
+    shared_indices: list[SharedIndices] = field(default_factory=list)
     loss_calls: list[LossCall] = field(default_factory=list)
     broadcasts: list[Broadcast] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
@@ -156,6 +166,11 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     KeptGraphs: ("kept", _append),
     Memory: ("memory", _append),
     Waiting: ("waiting", _append),
+    LoaderInfo: ("loaders", _by_id),
+    BatchOrder: ("batch_orders", _append),
+    BadInput: ("bad_inputs", _append),
+    Overlap: ("overlaps", _append),
+    SharedIndices: ("shared_indices", _append),
     LossCall: ("loss_calls", _append),
     Broadcast: ("broadcasts", _append),
     Movement: ("movements", _append),

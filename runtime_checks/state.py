@@ -63,6 +63,10 @@ class Feeding:
     grad: bool  # grad mode was on when it began
     trained: bool = False
     loader: int = 0  # its number
+    workers: int = 0
+    iterable: bool = False  # of an IterableDataset
+    part: Any = None  # `probes.parts.Part`: which samples it goes through
+    ended: bool = False  # all of its data came
 
 
 @dataclass
@@ -153,6 +157,8 @@ class State:
         self.on_loss: list[Callable[[str, dict[str, Any], Any], None]] = []
         # Kinds of `NonFinite` that have been reported.
         self.nonfinite: set[str] = set()
+        # Told what it is, when the first of a kind is there.
+        self.on_nonfinite: list[Callable[[str], None]] = []
 
     def last_loss(self) -> float | None:
         """Unscaled loss of the last backward; None where it was no scalar."""

@@ -13,7 +13,7 @@ from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import measured
 
 
-@detector("RUN105", Severity.ERROR, needs=("steps",))
+@detector("RUN105", Severity.ERROR, needs=("steps",), explained_by=("RUN608",))
 def non_finite(run: Run, limits: Thresholds) -> Iterator[Result]:
     """A loss, a gradient or a weight becomes NaN or infinite, and training goes on with it.
 
@@ -24,7 +24,7 @@ def non_finite(run: Run, limits: Thresholds) -> Iterator[Result]:
     A step that a GradScaler left out is no mistake: that is how it finds its scale. Only where
     it leaves out the last ten steps is it found. A loss that was not finite but was not stepped
     on is none either. Where the gradients exploded first, that is the finding (RUN104), and this
-    one is its symptom.
+    one is its symptom; so it is where the data is no number (RUN608).
     """
     first = _first(run, limits)
     if first is None:

@@ -15,13 +15,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 from torch.utils.data import dataloader as loading
+from torch.utils.data.distributed import DistributedSampler
 
 from trainlint.runtime_checks.identity import IdentityMap
 from trainlint.runtime_checks.patching import Patches
 from trainlint.runtime_checks.places import user_site
-from trainlint.runtime_checks.record import Cut, Pass
+from trainlint.runtime_checks.probes.parts import Part
+from trainlint.runtime_checks.record import Cut, LoaderInfo, Pass
 from trainlint.runtime_checks.state import Feeding, State
 
 _WHOLE = (RandomSampler, SequentialSampler, loading._InfiniteConstantSampler)
@@ -85,6 +95,8 @@ class Loading:
             except StopIteration:
                 self._state.feeding = None
                 self._state.window.stir()
+                if running.feeding is not None:
+                    running.feeding.ended = True
                 raise
             self._state.feeding = running.feeding
             if self._state.on_batch and running.feeding is not None:
@@ -105,10 +117,17 @@ class Loading:
             number = state.session.number()
             known = _Loader(number, _length(loader), self._source(loader, number))
             self._loaders[loader] = known
+            state.session.emit(self._describe(loader, known))
         known.began, known.batches = state.session.step, 0
         known.training = torch.is_grad_enabled()
         known.feeding = Feeding(
-            known.source, weakref.ref(iterator), known.training, loader=known.number
+            known.source,
+            weakref.ref(iterator),
+            known.training,
+            loader=known.number,
+            workers=_workers(loader),
+            iterable=isinstance(loader.dataset, IterableDataset),
+            part=Part(loader),
         )
         self._running[iterator] = known
         state.epoch += known.training
@@ -122,6 +141,33 @@ class Loading:
                 training=known.training,
             )
         )
+
+    def _describe(self, loader: Any, known: _Loader) -> LoaderInfo:
+        data, sampler = loader.dataset, getattr(loader, "sampler", None)
+        return LoaderInfo(
+            id=known.number,
+            source=known.source,
+            site=self._state.sites.get(loader),
+            length=known.length,
+            workers=_workers(loader),
+            sampler=type(sampler).__name__,
+            shuffles=_shuffles(sampler),
+            iterable=isinstance(data, IterableDataset),
+            dataset=type(data).__name__,
+            size=_length(data),
+        )
+
+    def born(self, original: Any) -> Any:
+        """`DataLoader.__init__`."""
+        state = self._state
+
+        @functools.wraps(original)
+        def __init__(loader: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            original(loader, *args, **kwargs)
+            if state.session.here():
+                state.sites[loader] = user_site(loader)
+
+        return __init__
 
     def _source(self, loader: Any, number: int) -> int:
         """The number of a loader's data: of the data set, where the loader goes through all of it.
@@ -178,17 +224,32 @@ def _can_be_kept(data: Any) -> bool:
     return True
 
 
-def _length(loader: Any) -> int | None:
+def _length(sized: Any) -> int | None:
     try:
-        return len(loader)
+        return len(sized)
     except TypeError:
         return None  # an IterableDataset
+
+
+def _workers(loader: Any) -> int:
+    workers = getattr(loader, "num_workers", 0)
+    return workers if isinstance(workers, int) else 0
+
+
+def _shuffles(sampler: Any) -> bool | None:
+    """Whether a sampler of torch's gives another order each time; None: not known."""
+    if isinstance(sampler, DistributedSampler):
+        return bool(sampler.shuffle)
+    if isinstance(sampler, (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)):
+        return True
+    return False if isinstance(sampler, SequentialSampler) else None
 
 
 def install(state: State, patches: Patches) -> None:
     """Patch the loader and the class that its iterators have in common."""
     probe = Loading(state)
     state.session.after_step.append(probe.trained)
+    patches.replace(DataLoader, "__init__", probe.born)
     patches.replace(DataLoader, "__iter__", probe.iterates)
     base = getattr(loading, "_BaseDataLoaderIter", None)
     if base is not None:

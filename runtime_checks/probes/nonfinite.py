@@ -36,3 +36,5 @@ def _report(state: State, line: NonFinite) -> None:
     if line.what not in state.nonfinite:
         state.nonfinite.add(line.what)
         state.session.emit(line)
+        for look in state.on_nonfinite:
+            look(line.what)

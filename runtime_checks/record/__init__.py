@@ -16,6 +16,13 @@ from typing import Any, get_args
 from trainlint.runtime_checks.encoding import decode, dump
 from trainlint.runtime_checks.record.activations import Activation, Order
 from trainlint.runtime_checks.record.arguments import Broadcast, LossCall
+from trainlint.runtime_checks.record.data import (
+    BadInput,
+    BatchOrder,
+    LoaderInfo,
+    Overlap,
+    SharedIndices,
+)
 from trainlint.runtime_checks.record.modes import (
     DroppedOut,
     GraphEvaluation,
@@ -63,6 +70,8 @@ __all__ = [
     "FORMAT_VERSION",
     "Activation",
     "Backward",
+    "BadInput",
+    "BatchOrder",
     "Broadcast",
     "Clip",
     "Cut",
@@ -78,6 +87,7 @@ __all__ = [
     "KeptGraphs",
     "Line",
     "Lines",
+    "LoaderInfo",
     "Log",
     "LossCall",
     "Memory",
@@ -89,11 +99,13 @@ __all__ = [
     "Note",
     "OptimizerInfo",
     "Order",
+    "Overlap",
     "ParameterInfo",
     "Pass",
     "Raised",
     "RestedTraining",
     "Schedule",
+    "SharedIndices",
     "Site",
     "Start",
     "Step",
@@ -123,6 +135,11 @@ Line = (
     | NonFinite
     | Pass
     | Cut
+    | LoaderInfo
+    | BatchOrder
+    | BadInput
+    | Overlap
+    | SharedIndices
     | LossCall
     | Broadcast
     | Lines
