@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from trainlint.runtime_checks.detection import Thresholds
-from trainlint.runtime_checks.record import Clip, Step
+from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds
+from trainlint.runtime_checks.record import Clip, Site, Step
 from trainlint.runtime_checks.run import Run
-from trainlint.runtime_checks.series import count, median, show
+from trainlint.runtime_checks.series import count, measured, median, show
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,36 @@ class ClipSummary:
         if self.share > limits.clip_always and (self.left or 1.0) < limits.clip_strong:
             return "; it always does, so that the limit sets the step size and not the gradient"
         return ""
+
+
+def by_line(run: Run) -> dict[Site | None, list[Clip]]:
+    """The clipping calls of each line."""
+    lines: dict[Site | None, list[Clip]] = {}
+    for clip in run.clips:
+        lines.setdefault(clip.site, []).append(clip)
+    return lines
+
+
+def misplaced(
+    run: Run, limits: Thresholds, wrong: Callable[[Clip, Run], bool], message: str, hint: str
+) -> Iterator[Result]:
+    """The lines of which at least half of the calls, and three at least, are wrong that way."""
+    for site, clips in by_line(run).items():
+        bad = [clip for clip in clips if wrong(clip, run)]
+        if len(clips) < limits.clip_calls:
+            yield Abstain(f"needs {limits.clip_calls} calls, saw {len(clips)}")
+        elif len(bad) >= max(limits.clip_calls, limits.clip_share * len(clips)):
+            first = bad[0]
+            yield Found(
+                site,
+                f"{message} ({len(bad)} of {count(len(clips), 'call')})",
+                hint=hint,
+                evidence=(
+                    measured("clipping calls without effect", len(bad), first.step),
+                    measured("clipped tensors with a gradient", first.tensors, first.step),
+                    measured("norm that was clipped", first.norm, first.step),
+                ),
+            )
 
 
 def clip_summary(run: Run) -> ClipSummary:

@@ -57,6 +57,11 @@ class Thresholds:
     evaluation_floor: float = 0.01  # of the first evaluation's loss
     training_fall: float = 0.02
     significance: float = 0.01
+    clip_always_calls: int = 20
+    autocast_entries: int = 3
+    autocast_layers: int = 3
+    scaler_calls: int = 3
+    scalers_made: int = 10
     zero_gradient_steps: int = 10
     zero_gradient_share: float = 0.5
     # A loss that is as small as this part of its largest has nothing left to teach.

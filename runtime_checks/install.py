@@ -121,6 +121,7 @@ class _Probes:
             models,
             modes,
             movement,
+            precision,
             resources,
             scaler,
             schedules,
@@ -155,6 +156,7 @@ class _Probes:
         freezing.install(state)
         symmetry.install(state)
         activations.install(state, self.patches)
+        precision.install(state, self.patches)
         compiling.install(state, self.patches)
         device.install(state)
         modes.install(state, self.patches)

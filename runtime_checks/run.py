@@ -9,6 +9,7 @@ from typing import Any
 
 from trainlint.runtime_checks.record import (
     Activation,
+    Autocast,
     Backward,
     BadInput,
     BatchOrder,
@@ -42,6 +43,7 @@ from trainlint.runtime_checks.record import (
     Pass,
     Raised,
     RestedTraining,
+    Scalers,
     Schedule,
     SharedIndices,
     Start,
@@ -98,6 +100,8 @@ class Run:
     uniform: list[Uniform] = field(default_factory=list)
     activations: list[Activation] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
+    autocasts: list[Autocast] = field(default_factory=list)
+    scalers: list[Scalers] = field(default_factory=list)
     lines: dict[str, set[int]] = field(default_factory=dict)
     has_all_lines: bool = True  # False where others may have been run as well
     notes: list[str] = field(default_factory=list)
@@ -181,6 +185,8 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     Uniform: ("uniform", _append),
     Activation: ("activations", _append),
     Order: ("orders", _append),
+    Autocast: ("autocasts", _append),
+    Scalers: ("scalers", _append),
     Lines: ("lines", _merge),
     Note: ("notes", _add_text),
 }

@@ -37,6 +37,7 @@ from trainlint.runtime_checks.record.movement import (
     Stuck,
     Uniform,
 )
+from trainlint.runtime_checks.record.precision import Autocast, Scalers
 from trainlint.runtime_checks.record.resources import KeptGraphs, Memory, Waiting
 from trainlint.runtime_checks.record.schedules import Schedule
 from trainlint.runtime_checks.record.site import Site
@@ -69,6 +70,7 @@ from trainlint.runtime_checks.record.training import (
 __all__ = [
     "FORMAT_VERSION",
     "Activation",
+    "Autocast",
     "Backward",
     "BadInput",
     "BatchOrder",
@@ -104,6 +106,7 @@ __all__ = [
     "Pass",
     "Raised",
     "RestedTraining",
+    "Scalers",
     "Schedule",
     "SharedIndices",
     "Site",
@@ -154,6 +157,8 @@ Line = (
     | Uniform
     | Activation
     | Order
+    | Autocast
+    | Scalers
     | TrialState
     | RestedTraining
     | DroppedOut

@@ -382,7 +382,7 @@ def test_non_finite_needs_a_step() -> None:
     assert state(new_run(), "RUN105") == "not triggered"
 
 
-# RUN201, RUN204
+# RUN201, RUN202, RUN203, RUN204, RUN205
 
 
 def clipped(norm: float | None = 5.0, steps: int = 10, **changed: Any) -> Run:
@@ -413,7 +413,7 @@ def test_clipping_after_the_step(backwards: int | None) -> None:
     for _ in range(10):
         step(run, 5.0)
         clip(run, 5.0, backwards=backwards)
-    (finding,) = found(run, "RUN201")
+    (finding,) = found(run, "RUN205")
     assert "comes after step()" in finding.message
 
 
@@ -422,7 +422,7 @@ def test_measuring_the_norm_after_the_step_is_healthy() -> None:
     for _ in range(10):
         step(run, 5.0)
         clip(run, 5.0, limit=INF, backwards=0)
-    assert state(run, "RUN201") == "passed"
+    assert state(run, "RUN205") == "passed"
 
 
 def test_clipping_a_small_part_of_the_gradients_is_healthy() -> None:
@@ -430,13 +430,21 @@ def test_clipping_a_small_part_of_the_gradients_is_healthy() -> None:
     for _ in range(10):
         clip(run, 5.0)
         step(run, 1e6)
-    assert state(run, "RUN201") == "passed"
+    assert state(run, "RUN205") == "passed"
 
 
 def test_clipping_scaled_gradients() -> None:
-    (finding,) = found(clipped(scaled=True), "RUN201")
+    (finding,) = found(clipped(scaled=True), "RUN203")
     assert "GradScaler" in finding.message
     assert "unscale_" in (finding.hint or "")
+
+
+def test_clipping_that_always_bites_hard_is_advice() -> None:
+    (finding,) = found(clipped(50.0, 30), "RUN202")
+    assert finding.severity is Severity.INFO
+    assert "leaves 2.0% of the norm" in finding.message
+    assert state(clipped(5.0, 30), "RUN202") == "passed"
+    assert "saw 10" in reason(clipped(50.0), "RUN202")
 
 
 def test_few_or_no_clipping_calls_say_little() -> None:
