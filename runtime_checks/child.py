@@ -113,6 +113,7 @@ class _Options:
     device: str | None
     trial: str | None
     whole_passes: bool
+    look_at: int | None
     seeded: bool
 
 
@@ -135,7 +136,10 @@ class _Child:
         reason, status = "finished", 0
         text, site = "", None
         try:
-            with after_import(self._actions()), watching(session, trial=self._trial):
+            with (
+                after_import(self._actions()),
+                watching(session, trial=self._trial, look_at=self._options.look_at),
+            ):
                 try:
                     self._execute()
                     reason = _await_training(session) or reason

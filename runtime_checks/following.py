@@ -51,7 +51,7 @@ class Watched:
         *,
         seconds: float,
         env: Mapping[str, str] | None = None,
-        stdout: IO[Any] | None = None,
+        stdout: IO[Any] | int | None = None,
     ) -> Ending:
         """Start it and wait for its end, stopping it after `seconds`; raises NotStarted.
 
@@ -111,7 +111,7 @@ class Watched:
 
 
 def _start(
-    command: Sequence[str], env: Mapping[str, str] | None, stdout: IO[Any] | None
+    command: Sequence[str], env: Mapping[str, str] | None, stdout: IO[Any] | int | None
 ) -> subprocess.Popen[Any]:
     try:
         # A session of its own, so that all that it starts can be ended with it.

@@ -27,14 +27,20 @@ _WRITERS = ("torch.utils.tensorboard", "tensorboardX")
 
 @contextmanager
 def watching(
-    session: Session, *, trial: Trial | None = None, around: dict[str, Any] | None = None
+    session: Session,
+    *,
+    trial: Trial | None = None,
+    around: dict[str, Any] | None = None,
+    look_at: int | None = None,
 ) -> Iterator[None]:
     """Observe all that happens inside; tell the session's probes at the end.
 
-    `around` are the global names of a loop that is watched from inside.
+    `around` are the global names of a loop that is watched from inside. With `look_at`, every
+    operation is looked at from that step on.
     """
     seen = SeenLines()
     probes = _Probes(session, trial, around, seen)
+    probes = _Probes(session, trial, around, look_at)
     actions: dict[str, Action] = {"torch": probes.with_torch}
     actions["multiprocessing.process"] = probes.with_processes
     actions.update({name: partial(probes.with_writer, name) for name in _WRITERS})
@@ -91,12 +97,14 @@ class _Probes:
         trial: Trial | None,
         around: dict[str, Any] | None,
         seen: SeenLines,
+        look_at: int | None,
     ) -> None:
         self._session = session
         self._trial = trial
         self._state: State | None = None
         self._around = around
         self._seen = seen
+        self._look_at = look_at
         self.patches = Patches(around)
 
     def with_torch(self) -> None:
@@ -121,6 +129,7 @@ class _Probes:
             models,
             modes,
             movement,
+            origins,
             precision,
             resources,
             scaler,
@@ -162,6 +171,8 @@ class _Probes:
         modes.install(state, self.patches)
         dropping.install(state, self.patches)
         self._session.at_end += [state.window.close, state.readings.sync]
+        if self._look_at is not None:
+            origins.install(state, self.patches, self._look_at)
         if self._trial is not None:
             self._trial.install(state)
 

@@ -39,6 +39,7 @@ from trainlint.runtime_checks.record import (
     NotFrozen,
     OptimizerInfo,
     Order,
+    Origin,
     Overlap,
     Pass,
     Raised,
@@ -81,6 +82,7 @@ class Run:
     rested: list[RestedTraining] = field(default_factory=list)
     dropped: list[DroppedOut] = field(default_factory=list)
     graph_evaluations: list[GraphEvaluation] = field(default_factory=list)
+    origin: Origin | None = None  # of the second look at the run
     habits: Habits | None = None
     kept: list[KeptGraphs] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
@@ -166,6 +168,7 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     RestedTraining: ("rested", _append),
     DroppedOut: ("dropped", _append),
     GraphEvaluation: ("graph_evaluations", _append),
+    Origin: ("origin", setattr),
     Habits: ("habits", setattr),
     KeptGraphs: ("kept", _append),
     Memory: ("memory", _append),

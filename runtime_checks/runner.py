@@ -54,6 +54,7 @@ class Options:
     device: str | None = None
     trial: str | None = None
     whole_passes: bool = False
+    look_at: int | None = None  # of a second run: look at each operation from this step on
     seeded: bool = False  # begin from one fixed seed, so that runs can be compared
 
 
@@ -64,7 +65,7 @@ def observe(
     *,
     record: Path,
     progress: Callable[[Line], None] | None = None,
-    stdout: IO[Any] | None = None,
+    stdout: IO[Any] | int | None = None,
 ) -> Run:
     """Run a script under observation to its end or the budget's; raises RunnerError.
 

@@ -211,6 +211,13 @@ def check(paths: tuple[str, ...], **options: Any) -> None:
     is_flag=True,
     help="Never cut a training pass short, even if no epoch ends within the budget.",
 )
+@click.option(
+    "--no-second-pass",
+    "second_pass",
+    flag_value=False,
+    default=True,
+    help="Do not run the script once more where numbers overflow, to find where that begins.",
+)
 @click.option("--log-dir", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Leave a TensorBoard log here.")  # fmt: skip
 @_shared

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from trainlint.finding import Evidence, Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
 from trainlint.runtime_checks.explosion import Explosion, find_explosion
+from trainlint.runtime_checks.origin import origin_evidence, origin_related
 from trainlint.runtime_checks.record import OptimizerInfo, Site, Step
 from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import measured, show
@@ -50,8 +51,9 @@ def _found(run: Run, info: OptimizerInfo, explosion: Explosion, steps: Sequence[
         related=(
             (info.site, "the optimizer was made here"),
             (_layer_site(run, info, layers), "the worst layer was made here"),
+            *origin_related(run),
         ),
-        evidence=_evidence(explosion, layers),
+        evidence=_evidence(explosion, layers) + origin_evidence(run),
         severity=None if severe else Severity.WARNING,
     )
 

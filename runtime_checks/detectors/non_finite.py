@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from trainlint.finding import Severity
 from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
 from trainlint.runtime_checks.explosion import find_explosion
+from trainlint.runtime_checks.origin import origin_evidence, origin_related, origin_words
 from trainlint.runtime_checks.record import NonFinite, Step
 from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import measured
@@ -20,6 +21,9 @@ def non_finite(run: Run, limits: Thresholds) -> Iterator[Result]:
     One such step spoils every weight it touches, for good. Reported once, for the first of them:
     the loss points at the data or the forward pass (log of 0, division by 0, overflow in half
     precision), a gradient under a finite loss at the backward pass (sqrt at 0).
+
+    `trainlint run` then runs the script a second time, to just past that step, and looks at each
+    operation: the first whose result is not finite though its input is stands in the finding.
 
     A step that a GradScaler left out is no mistake: that is how it finds its scale. Only where
     it leaves out the last ten steps is it found. A loss that was not finite but was not stepped
@@ -36,9 +40,14 @@ def non_finite(run: Run, limits: Thresholds) -> Iterator[Result]:
     what = f"{first.what} of {_names(first)}" if first.names else first.what
     yield Found(
         first.site,
-        f"the {what} is {first.value} at step {first.step}, and the optimizer steps on it",
-        hint=_hint(first.what),
-        evidence=(measured(first.what, float(first.value), first.step),),
+        f"the {what} is {first.value} at step {first.step}, and the optimizer steps on it"
+        f"{origin_words(run)}",
+        hint=_hint(first.what) if run.origin is None else None,
+        related=origin_related(run),
+        evidence=(
+            measured(first.what, float(first.value), first.step),
+            *origin_evidence(run),
+        ),
     )
 
 

@@ -37,6 +37,7 @@ from trainlint.runtime_checks.record.movement import (
     Stuck,
     Uniform,
 )
+from trainlint.runtime_checks.record.origin import Origin
 from trainlint.runtime_checks.record.precision import Autocast, Scalers
 from trainlint.runtime_checks.record.resources import KeptGraphs, Memory, Waiting
 from trainlint.runtime_checks.record.schedules import Schedule
@@ -101,6 +102,7 @@ __all__ = [
     "Note",
     "OptimizerInfo",
     "Order",
+    "Origin",
     "Overlap",
     "ParameterInfo",
     "Pass",
@@ -167,6 +169,7 @@ Line = (
     | KeptGraphs
     | Memory
     | Waiting
+    | Origin
     | End
 )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO, Any
 
 from trainlint.commands.settings import SettingsError
+from trainlint.runtime_checks.origin import first_trouble, repeats
 from trainlint.runtime_checks.progress import Progress
 from trainlint.runtime_checks.record import Note
 from trainlint.runtime_checks.run import Run
@@ -42,6 +45,7 @@ class Observer:
     options: Options
     folder: Path
     quiet: bool  # standard output belongs to the result
+    second_pass: bool = True  # look again where numbers that are none come from
 
     def observe(self, trials: Sequence[str]) -> Observed:
         """The plain run, then each trial; none after an interruption, or where nothing trained.
@@ -62,6 +66,9 @@ class Observer:
             record = self.folder / "whole.jsonl"
             run = self._watch(options, record)
             run.add(Note(_RUN_AGAIN))
+        trouble = first_trouble(run) if self.second_pass and not is_interrupted(run) else None
+        if trouble is not None:
+            self._look_again(run, trouble, options)
         observed = Observed(run, [("", record)], interrupted=is_interrupted(run))
         for index, trial in enumerate(trials):
             reason = _why_not(observed)
@@ -78,7 +85,17 @@ class Observer:
                 observed.records.append((trial, record))
         return observed
 
-    def _watch(self, options: Options, record: Path) -> Run:
+    def _look_again(self, run: Run, step: int, options: Options) -> None:
+        """Run the script once more, to just past a step, for where the trouble comes from."""
+        look = replace(options, look_at=max(0, step - 1))
+        again = self._watch(look, self.folder / "second.jsonl", loud=False)
+        origin = again.origin
+        if origin is not None:
+            run.add(origin)
+        same = repeats(run, again, step)
+        run.add(Note(_second_look(step, same, origin is not None)))
+
+    def _watch(self, options: Options, record: Path, loud: bool = True) -> Run:
         with Progress(options) as progress:
             return observe(
                 Path(self.script),
@@ -86,8 +103,21 @@ class Observer:
                 options,
                 record=record,
                 progress=progress,
-                stdout=sys.stderr if self.quiet else None,
+                stdout=self._stdout(loud),
             )
+
+    def _stdout(self, loud: bool) -> IO[Any] | int | None:
+        """Where the script prints to: nowhere where it says the same again."""
+        if not loud:
+            return subprocess.DEVNULL
+        return sys.stderr if self.quiet else None
+
+
+def _second_look(step: int, same: bool, found: bool) -> str:
+    what = f"the script was run again, to just past step {step}, and each operation looked at"
+    how = "" if same else "; it did not repeat the first run"
+    end = "" if found else "; no operation made a number that is none of numbers"
+    return f"{what}{how}{end} (--no-second-pass leaves that out)"
 
 
 def is_interrupted(run: Run) -> bool:

@@ -43,6 +43,7 @@ def run_command(
     device: str | None,
     trials: Sequence[str],
     whole_passes: bool,
+    second_pass: bool,
     log_dir: Path | None,
     select: Sequence[str],
     ignore: Sequence[str],
@@ -63,7 +64,12 @@ def run_command(
     options = Options(max_steps, max_seconds, device, whole_passes=whole_passes)
     with tempfile.TemporaryDirectory(prefix="trainlint-") as folder:
         observer = Observer(
-            script, arguments, options, Path(folder), _takes_stdout(output_format, output_file)
+            script,
+            arguments,
+            options,
+            Path(folder),
+            _takes_stdout(output_format, output_file),
+            second_pass,
         )
         observed = observer.observe(trials)
         judgement = judge(observed.run, replace(Thresholds(), **settings.thresholds))
