@@ -39,8 +39,7 @@ def watching(
     operation is looked at from that step on.
     """
     seen = SeenLines()
-    probes = _Probes(session, trial, around, seen)
-    probes = _Probes(session, trial, around, look_at)
+    probes = _Probes(session, trial, around, seen, look_at)
     actions: dict[str, Action] = {"torch": probes.with_torch}
     actions["multiprocessing.process"] = probes.with_processes
     actions.update({name: partial(probes.with_writer, name) for name in _WRITERS})
