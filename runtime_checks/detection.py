@@ -124,7 +124,7 @@ class Thresholds:
     memory_growth: float = 5e7  # bytes in all, and a step
     memory_step: float = 2e4
     waiting_share: float = 0.2
-    waiting_seconds: float = 0.01
+    waiting_seconds: float = 0.03
     # TheDeepChecker's: a plateau falls by less than 5 % over a period, a divergence doubles.
     curve_steps: int = 120
     curve_between_share: float = 0.5

@@ -16,9 +16,10 @@ def waiting_for_data(run: Run, limits: Thresholds) -> Iterator[Result]:
 
     The model, and the GPU that it runs on, idle meanwhile.
 
-    Found where the median batch of a training pass takes more than 10 ms to come, and more than a
+    Found where the median batch of a training pass takes more than 30 ms to come, and more than a
     fifth of the time from one to the next; the first batches of each pass, in which workers start,
-    are left out. Small data in memory never take that long.
+    are left out. Small data in memory never take that long, and neither does a worker's queue on
+    a busy machine, where the step itself is shorter still.
 
     Source: the rule of TensorBoard's profiler and of Lightning's, that the data loader is a
     bottleneck beyond such a share.

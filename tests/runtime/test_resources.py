@@ -123,7 +123,7 @@ def test_slow_samples_are_waited_for(tmp_path: Path) -> None:
             def __len__(self):
                 return 80
             def __getitem__(self, index):
-                time.sleep(0.01)
+                time.sleep(0.02)
                 return torch.ones(4)
         net = nn.Linear(4, 1)
         optimizer = torch.optim.SGD(net.parameters(), 0.01)
