@@ -152,6 +152,14 @@ class Thresholds:
     leak_share: float = 0.05
     leak_clean: float = 0.01
     leak_chance: float = 3.0
+    unscaled_size: float = 50.0
+    unscaled_deviation: float = 10.0
+    # Of the logarithm of the number of classes.
+    first_loss_high: float = 2.0
+    first_loss_low: float = 0.5
+    prior_calls: int = 40
+    prior_level: float = 0.97  # of the entropy of the labels
+    constant_looks: int = 10
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ class _Probes:
             dropping,
             freezing,
             freshness,
+            inputs,
             leaks,
             loading,
             loss_arguments,
@@ -159,6 +160,7 @@ class _Probes:
         loading.install(state, self.patches)
         leaks.install(state, batches.install(state))
         bad_inputs.install(state)
+        inputs.install(state)
         schedules.install(state, self.patches)
         movement.install(state)
         freezing.install(state)

@@ -24,6 +24,7 @@ from trainlint.runtime_checks.record import (
     GraphEvaluation,
     Habits,
     Idle,
+    Inputs,
     KeptGraphs,
     Line,
     Lines,
@@ -40,6 +41,7 @@ from trainlint.runtime_checks.record import (
     OptimizerInfo,
     Order,
     Origin,
+    Outputs,
     Overlap,
     Pass,
     Raised,
@@ -88,6 +90,8 @@ class Run:
     memory: list[Memory] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     loaders: dict[int, LoaderInfo] = field(default_factory=dict)
+    inputs: list[Inputs] = field(default_factory=list)
+    outputs: list[Outputs] = field(default_factory=list)
     batch_orders: list[BatchOrder] = field(default_factory=list)
     bad_inputs: list[BadInput] = field(default_factory=list)
     overlaps: list[Overlap] = field(default_factory=list)
@@ -175,6 +179,8 @@ _PLACES: dict[type[Any], tuple[str, Callable[[Run, str, Any], None]]] = {
     Waiting: ("waiting", _append),
     LoaderInfo: ("loaders", _by_id),
     BatchOrder: ("batch_orders", _append),
+    Inputs: ("inputs", _append),
+    Outputs: ("outputs", _append),
     BadInput: ("bad_inputs", _append),
     Overlap: ("overlaps", _append),
     SharedIndices: ("shared_indices", _append),

@@ -21,10 +21,10 @@ def show(value: float | None) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 step`, `2 steps`, `2 passes`."""
+    """`1 step`, `2 steps`, `2 passes`, `2 batches`."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+    return f"{number} {noun}{'es' if noun.endswith(('s', 'tch')) else 's'}"
 
 
 def measured(quantity: str, value: float | str | None, step: int | None = None) -> Evidence:

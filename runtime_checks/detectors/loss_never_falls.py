@@ -12,8 +12,10 @@ from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import measured, show
 from trainlint.runtime_checks.training_curve import TrainingCurve, training_curve, warms_up
 
+_CAUSES = ("RUN401", "RUN402", "RUN403", "RUN404", "RUN405", "RUN407", "RUN408", "RUN601", "RUN608")
 
-@detector("RUN306", Severity.WARNING, needs=("steps",))
+
+@detector("RUN306", Severity.WARNING, needs=("steps",), explained_by=_CAUSES)
 def loss_never_falls(run: Run, limits: Thresholds) -> Iterator[Result]:
     """Over the whole run the training loss does not fall.
 

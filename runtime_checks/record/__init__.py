@@ -19,7 +19,9 @@ from trainlint.runtime_checks.record.arguments import Broadcast, LossCall
 from trainlint.runtime_checks.record.data import (
     BadInput,
     BatchOrder,
+    Inputs,
     LoaderInfo,
+    Outputs,
     Overlap,
     SharedIndices,
 )
@@ -87,6 +89,7 @@ __all__ = [
     "GraphEvaluation",
     "Habits",
     "Idle",
+    "Inputs",
     "KeptGraphs",
     "Line",
     "Lines",
@@ -103,6 +106,7 @@ __all__ = [
     "OptimizerInfo",
     "Order",
     "Origin",
+    "Outputs",
     "Overlap",
     "ParameterInfo",
     "Pass",
@@ -142,6 +146,8 @@ Line = (
     | Cut
     | LoaderInfo
     | BatchOrder
+    | Inputs
+    | Outputs
     | BadInput
     | Overlap
     | SharedIndices

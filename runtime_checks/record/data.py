@@ -91,3 +91,32 @@ class SharedIndices:
     trained: int  # indices of each
     evaluated: int
     shared: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the first layer with parameters of a model was given, in training mode."""
+
+    kind: ClassVar[str] = "inputs"
+    step: int
+    model: int
+    layer: str  # its qualified name; empty for the model itself
+    site: Site | None  # where the layer was made
+    normed: bool  # a norm comes next
+    fresh: bool  # the weights are those that the script made
+    low: float
+    high: float
+    std: float
+    whole: bool  # whole numbers only
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Whether a model's output, in training mode, is the same for all samples of a batch."""
+
+    kind: ClassVar[str] = "outputs"
+    step: int
+    model: int
+    looks: int  # batches looked at
+    streak: int  # of these, how many of the last were such, in a row
+    size: float  # greatest absolute value of the last

@@ -10,12 +10,14 @@ import pytest
 from run_builder import SCRIPT, found, ordinary, reason, state
 from watched import watch
 
-from trainlint.finding import Verdict
+from trainlint.finding import Severity, Verdict
 from trainlint.runtime_checks.detection import judge
 from trainlint.runtime_checks.record import (
     BadInput,
     BatchOrder,
+    Inputs,
     LoaderInfo,
+    LossCall,
     NonFinite,
     Overlap,
     SharedIndices,
@@ -251,6 +253,112 @@ def test_nan_in_the_data_explains_a_loss_that_is_none() -> None:
     assert reason(run, "RUN105") == "explained by RUN608"
 
 
+# RUN601
+
+
+def given(**changed: Any) -> Run:
+    values: dict[str, Any] = {
+        "layer": "a",
+        "site": TEST,
+        "normed": False,
+        "fresh": True,
+        "low": 0.0,
+        "high": 255.0,
+        "std": 70.0,
+        "whole": True,
+        **changed,
+    }
+    run = ordinary()
+    run.inputs += [Inputs(step, 1, **values) for step in range(3)]
+    return run
+
+
+def test_pixels_and_tables_that_are_not_scaled() -> None:
+    (finding,) = found(given(), "RUN601")
+    assert (finding.location.line, finding.severity) == (TEST.line, Severity.WARNING)
+    assert "`a` of `Net`, the first layer, is given 8-bit pixels from 0 to 255" in finding.message
+    assert found(given(low=-900.0, whole=False), "RUN601")[0].severity is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"normed": True}, {"fresh": False}, {"high": 1.0, "std": 0.3}, {"high": 60.0, "std": 2.0}],
+)
+def test_inputs_that_may_be_large(changed: dict[str, Any]) -> None:
+    assert state(given(**changed), "RUN601") == "passed"
+    run = given(**changed)
+    assert not found(run, "RUN601")
+
+
+# RUN602, RUN603
+
+
+def labelled(rows: list[list[int]], guesses: list[int] | None = None, **changed: Any) -> Run:
+    """Calls of a loss, with the labels of each."""
+    run = ordinary(100)
+    loader(run, shuffles=changed.pop("shuffles", False))
+    values: dict[str, Any] = {
+        "site": Site(SCRIPT, 19),
+        "function": "cross_entropy",
+        "maker": "Addmm",
+        "under": "",
+        "input_shape": [32, len(rows[0])],
+        "target_shape": [32],
+        "plain": True,
+        "loss": 1.0,
+        "low": -1.0,
+        "high": 1.0,
+        "loader": 1,
+        **changed,
+    }
+    for number, row in enumerate(rows):
+        run.loss_calls.append(LossCall(step=number, labels=row, guesses=guesses or row, **values))
+    return run
+
+
+def test_a_class_that_is_rare() -> None:
+    (finding,) = found(labelled([[31, 1]] * 40), "RUN602")
+    assert finding.severity is Severity.INFO
+    assert "who always says 0 is right in 97 %" in finding.message
+    (finding,) = found(labelled([[30, 2]] * 40, [32, 0]), "RUN602")
+    assert finding.severity is Severity.WARNING
+    assert "the model says nothing else" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("run", "word"),
+    [
+        (labelled([[20, 12]] * 40), "passed"),
+        (labelled([[31, 1]] * 40, plain=False), "passed"),
+        (labelled([[32, 0]] * 40), "passed"),
+        (labelled([[31, 1]] * 5), "not triggered"),
+    ],
+)
+def test_classes_that_are_not_rare(run: Run, word: str) -> None:
+    assert state(run, "RUN602") == word
+
+
+def test_labels_one_class_after_the_other() -> None:
+    (finding,) = found(labelled([[32, 0]] * 10 + [[0, 32]] * 10), "RUN603")
+    assert finding.location.line == TRAIN.line
+    assert "a batch holds 100 % of one class" in finding.message
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        labelled([[32, 0], [0, 32]] * 10),  # real and false ones take turns
+        labelled([[32, 0]] * 20),
+        labelled([[16, 16]] * 20),
+        labelled([[32, 0]] * 10 + [[0, 32]] * 10, shuffles=True),
+        labelled([[32, 0]] * 10 + [[0, 32]] * 10, loader=None),
+        labelled([[32, 0]] * 4 + [[0, 32]] * 4),
+    ],
+)
+def test_labels_that_are_not_sorted(run: Run) -> None:
+    assert not found(run, "RUN603")
+
+
 # The probes.
 
 LEARN = """
@@ -361,3 +469,26 @@ def test_nan_in_what_the_model_is_called_with(tmp_path: Path) -> None:
     told = watch(tmp_path, code)
     assert (told.codes, told.line("RUN608")) == (["RUN608"], 6)
     assert "1 value in 1 of 10 samples of argument 0 of `Linear`" in told.found("RUN608").message
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_what_the_first_layer_gets_is_measured(scaled: bool, tmp_path: Path) -> None:
+    """What the model itself does before its first layer counts."""
+    code = f"""
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.out = nn.Linear(6, 1)
+            def forward(self, x):
+                return self.out(x / {255 if scaled else 1})
+        net = Net()
+        optimizer = torch.optim.SGD(net.parameters(), 1e-7)
+        for i in range(20):
+            x = torch.randint(0, 256, (16, 6)).float()
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step()
+    """
+    told = watch(tmp_path, code)
+    assert ("RUN601" in told.codes) is not scaled
+    assert scaled or told.line("RUN601") == 4

@@ -11,7 +11,7 @@ from watched import watch
 
 from trainlint.finding import Severity, Verdict
 from trainlint.runtime_checks.detection import judge
-from trainlint.runtime_checks.record import Broadcast, LossCall, Site
+from trainlint.runtime_checks.record import Broadcast, LossCall, Outputs, Site
 from trainlint.runtime_checks.run import Run
 
 LOSS = Site(SCRIPT, 19)
@@ -235,3 +235,105 @@ def test_the_labels_and_guesses_are_counted(tmp_path: Path) -> None:
     assert [call.step for call in told.run.loss_calls] == [*range(20), 22, 33]
     assert (first.maker, first.plain) == ("Addmm", True)
     assert first.loss == pytest.approx(told.run.steps[0].loss)
+
+
+# RUN406, RUN407
+
+
+def losses(values: list[float], labels: list[int] | None = None, **changed: Any) -> Run:
+    """A classifier with these losses at the steps that were looked at."""
+    run = ordinary(300)
+    for value in values:
+        calls(1, run, loss=value, labels=labels or [11, 11, 10], guesses=[11, 11, 10], **changed)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [(1.1, ""), (2.0, ""), (2.5, "above the 1.1"), (0.8, ""), (0.3, "below the 1.1")],
+)
+def test_the_first_loss(first: float, words: str) -> None:
+    findings = found(losses([first, 1.0]), "RUN406")
+    assert bool(findings) is bool(words)
+    assert all(words in one.message and one.severity is Severity.INFO for one in findings)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"plain": False}, {"function": "nll_loss"}, {"labels": [30, 1, 1], "loss": 0.3}]
+)
+def test_first_losses_that_are_right(changed: dict[str, Any]) -> None:
+    values: dict[str, Any] = {"loss": 9.0, "labels": [11, 11, 10], **changed}
+    assert not found(calls(5, **values), "RUN406")
+
+
+STUCK = [1.5, 1.3, 1.2] + [1.1, 1.09] * 24
+
+
+def test_a_classifier_that_knows_the_shares_only() -> None:
+    (finding,) = found(losses(STUCK), "RUN407")
+    assert finding.location.line == LOSS.line
+    assert "the loss stays at 1.09" in finding.message
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        losses([1.1 * 0.98**i for i in range(48)]),
+        losses([2.0 * 0.99**i for i in range(48)]),  # above it, and still falling
+        losses([1.1] * 30 + [0.9] * 20),
+        losses(STUCK, [31, 1, 0]),
+        losses(STUCK, [1, 1, 1], input_shape=[3, 3], target_shape=[3]),  # each its own class
+        losses(STUCK, plain=False),
+        losses(STUCK[:30]),
+    ],
+)
+def test_classifiers_that_are_not_stuck(run: Run) -> None:
+    assert not found(run, "RUN407")
+
+
+def test_stuck_where_two_play_against_each_other_or_a_cause_is_found() -> None:
+    run = losses(STUCK)
+    run.optimizers[2] = run.optimizers[1]
+    assert reason(run, "RUN407").startswith("needs one model, one optimizer")
+    assert reason(losses(STUCK, **PROBABILITIES), "RUN407") == "explained by RUN401"
+
+
+# RUN408
+
+
+def outputs(streak: int, looks: int = 30, size: float = 0.3) -> Run:
+    run = ordinary()
+    run.outputs.append(Outputs(39, 1, looks, streak, size))
+    return run
+
+
+def test_one_output_for_every_sample() -> None:
+    (finding,) = found(outputs(30), "RUN408")
+    assert "the same output for every sample, in the last 30 batches" in finding.message
+    assert verdicts(outputs(30, size=1.0), "TRN416") == {Verdict.CONFIRMED}
+    assert state(outputs(9), "RUN408") == "passed"
+    assert state(outputs(12, looks=40), "RUN408") == "passed"
+    assert reason(outputs(5, looks=5), "RUN408") == "needs 10 batches of a model in training"
+
+
+@pytest.mark.parametrize("constant", [True, False])
+def test_outputs_are_compared(constant: bool, tmp_path: Path) -> None:
+    code = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out = nn.Linear(6, 3)
+    def forward(self, x):
+        return self.out(x){".mul(0)" if constant else ""}
+x = torch.randn(64, 6)
+net = Net()
+optimizer = torch.optim.SGD(net.parameters(), 0.1)
+for i in range(40):
+    loss = F.cross_entropy(net(x), (x[:, 0] > 0).long())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+    told = watch(tmp_path, code)
+    assert ("RUN408" in told.codes) is constant
+    assert told.run.outputs[-1].looks == 22
