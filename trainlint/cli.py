@@ -69,12 +69,23 @@ def _shared(command: F) -> F:
         click.option("--config", type=click.Path(), metavar="FILE",
                      help="Read this pyproject.toml or trainlint.toml instead of the nearest one."),
         click.option("--isolated", is_flag=True, help="Read no configuration file."),
+    ]  # fmt: skip
+    return _with(_output(command), options)
+
+
+def _output(command: F) -> F:
+    """The options of what tells findings."""
+    options = [
         click.option("--output-format", type=click.Choice(FORMATS),
                      default="text", show_default=True,
                      help="For people, in one line each, or for programs."),
         click.option("-o", "--output-file", metavar="FILE",
                      help="Write the report here, whole or not at all; - is standard output."),
     ]  # fmt: skip
+    return _with(command, options)
+
+
+def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         command = option(command)
     return command
@@ -220,6 +231,10 @@ def check(paths: tuple[str, ...], **options: Any) -> None:
 )
 @click.option("--log-dir", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Leave a TensorBoard log here.")  # fmt: skip
+@click.option("--html", type=click.Path(), metavar="FILE",
+              help="Write the report as one page for a browser, charts included.")  # fmt: skip
+@click.option("--save", "save_to", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Keep the run here, for `trainlint report` and `compare`.")  # fmt: skip
 @_shared
 def run(script: str, arguments: tuple[str, ...], **options: Any) -> None:
     """Run SCRIPT for a short while under observation, and say what goes wrong as it trains.
@@ -233,6 +248,40 @@ def run(script: str, arguments: tuple[str, ...], **options: Any) -> None:
     from trainlint.commands.run import run_command
 
     _end(run_command(script, arguments, **options))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(), metavar="RUN")
+@_output
+@click.option("--html", type=click.Path(), metavar="FILE",
+              help="Write the report as one page for a browser, charts included.")  # fmt: skip
+@click.option("--log-dir", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Leave a TensorBoard log here.")  # fmt: skip
+def report(folder: str, **options: Any) -> None:
+    """Tell again of a run that `trainlint run --save RUN` kept, in any format.
+
+    Exit codes are those of the run.
+    """
+    from trainlint.commands.saved import report_command
+
+    _end(report_command(folder, **options))
+
+
+@main.command()
+@click.argument("before", type=click.Path())
+@click.argument("after", type=click.Path())
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text",
+              show_default=True)  # fmt: skip
+@click.option("--output-file", "-o", type=click.Path(), metavar="FILE",
+              help="Write here instead of to standard output.")  # fmt: skip
+def compare(before: str, after: str, **options: Any) -> None:
+    """Set two runs that `trainlint run --save` kept side by side, before and after a change.
+
+    Exit codes: 0 no finding is new, 1 some are, 2 a run could not be read.
+    """
+    from trainlint.commands.saved import compare_command
+
+    _end(compare_command(before, after, **options))
 
 
 @main.command()

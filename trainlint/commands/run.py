@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -10,28 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from trainlint.commands.check import exit_code, wants_color
-from trainlint.commands.observing import Observed, Observer
+from trainlint.commands.observing import Observer
+from trainlint.commands.saving import save
 from trainlint.commands.settings import SettingsError, load_settings
-from trainlint.finding import Finding, Verdict
+from trainlint.commands.told import Told, tell
+from trainlint.finding import Finding
 from trainlint.lint.engine import Checked, check_paths
 from trainlint.lint.files import read_source
-from trainlint.lint.problem import Problem, Unreadable
+from trainlint.lint.problem import Unreadable
 from trainlint.lint.source import Source
 from trainlint.pairing import pair
 from trainlint.reporters import HUMAN
 from trainlint.reporters.formats import render
 from trainlint.reporters.output import STDOUT, Rendered, prepare, publish
 from trainlint.reporters.report import Report
-from trainlint.reporters.text import render_concise, render_text, summary_line
-from trainlint.runtime_checks.board import BoardError, write_board
-from trainlint.runtime_checks.detection import Judgement, Thresholds, judge
-from trainlint.runtime_checks.export import to_json as run_to_json
-from trainlint.runtime_checks.report import render_report
+from trainlint.reporters.text import summary_line
+from trainlint.runtime_checks.detection import Thresholds, judge
 from trainlint.runtime_checks.runner import Options
 from trainlint.runtime_checks.trials.trial import TrialError, parse_trial
 from trainlint.suppress import suppress
-
-INTERRUPTED = 130
 
 
 def run_command(
@@ -45,6 +44,8 @@ def run_command(
     whole_passes: bool,
     second_pass: bool,
     log_dir: Path | None,
+    html: str | None,
+    save_to: Path | None,
     select: Sequence[str],
     ignore: Sequence[str],
     config: str | None,
@@ -54,6 +55,8 @@ def run_command(
 ) -> int:
     """Read the script, watch it run, join the two, report."""
     prepare(output_file, [script])
+    if html is not None:
+        prepare(html, [script])
     settings = load_settings(script, config, select, ignore, **more)
     _refuse_what_cannot_run(script)
     for trial in trials:
@@ -76,20 +79,23 @@ def run_command(
         sources = dict(checked.sources)
         joined = pair(checked.findings, judgement, observed.run, script)
         findings = _told(settings.apply(joined), sources)
-        problems = [*checked.problems, *_log(log_dir, observed, findings)]
-    judgement = replace(judgement, findings=tuple(f for f in findings if f.code[:3] == "RUN"))
-    color = wants_color(output_file)
-    if output_format in HUMAN:
-        text = _report(observed, judgement, findings, sources, output_format == "concise", color)
-        last = "\n" + _last_line(observed, judgement, findings, problems) + "\n"
-        rendered = Rendered(text, last, human=True)
-    else:
-        run = run_to_json(observed.run, judgement, observed.trials, observed.not_run)
-        rendered = Rendered(
-            render(Report(findings, problems, sources, checked.files, run), output_format)
+        shown = tuple(finding for finding in findings if finding.code.startswith("RUN"))
+        told = Told(
+            observed.run,
+            replace(judgement, findings=shown),
+            findings,
+            checked.problems,
+            sources,
+            observed.records,
+            f"trainlint {shlex.join(sys.argv[1:])}",
+            observed.trials,
+            observed.not_run,
+            observed.interrupted,
+            checked.files,
         )
-    publish(rendered, problems, output_file, color=color)
-    return _exit_code(observed, judgement, findings, problems)
+        if save_to is not None:
+            told = told.with_problems(save(told, save_to, settings.thresholds))
+        return tell(told, output_format, output_file, html=html, log_dir=log_dir)
 
 
 def _takes_stdout(output_format: str, output_file: str | None) -> bool:
@@ -151,69 +157,3 @@ def _told(findings: Sequence[Finding], sources: dict[str, Source]) -> list[Findi
         except Unreadable:
             continue  # the finding is shown without its line
     return suppress(findings, sources)
-
-
-def _log(log_dir: Path | None, observed: Observed, findings: Sequence[Finding]) -> list[Problem]:
-    if log_dir is None:
-        return []
-    (_, plain), *trials = observed.records
-    try:
-        write_board(plain, log_dir, findings, trials)
-    except BoardError as error:
-        return [Problem(str(log_dir), str(error))]
-    return []
-
-
-def _report(
-    observed: Observed,
-    judgement: Judgement,
-    findings: Sequence[Finding],
-    sources: dict[str, Source],
-    concise: bool,
-    color: bool,
-) -> str:
-    text = render_concise(findings) if concise else render_text(findings, sources, color=color)
-    report = render_report(
-        observed.run,
-        judgement,
-        text,
-        observed.trials,
-        observed.not_run,
-        brief=concise,
-        color=color,
-    )
-    return "\n" + report
-
-
-def _last_line(
-    observed: Observed,
-    judgement: Judgement,
-    findings: Sequence[Finding],
-    problems: Sequence[Problem],
-) -> str:
-    """The summary; "all clear" is said of training that was seen, and to its end."""
-    if not findings and not problems:
-        if observed.interrupted:
-            return "Interrupted; nothing found until then."
-        if not judgement.reached:
-            return "Nothing was seen of its training."
-        if judgement.too_few:
-            return f"{judgement.too_few[:1].upper()}{judgement.too_few[1:]}."
-    return summary_line(findings, problems, 1)
-
-
-def _exit_code(
-    observed: Observed,
-    judgement: Judgement,
-    findings: Sequence[Finding],
-    problems: Sequence[Problem],
-) -> int:
-    if observed.interrupted:
-        return INTERRUPTED
-    # Only what the run itself found makes up for training that was never seen.
-    told = findings if judgement.reached else [one for one in findings if _is_of_run(one)]
-    return exit_code(bool(findings), bool(problems) or not (told or judgement.is_telling))
-
-
-def _is_of_run(finding: Finding) -> bool:
-    return finding.code.startswith("RUN") or finding.verdict is Verdict.CONFIRMED
