@@ -32,9 +32,10 @@ class BadInputs:
         self._loader = feeding.loader
 
     def root(self, module: Any, args: Any, result: Any) -> None:
-        """A root was called."""
-        if torch.is_grad_enabled():
-            self._given = [weakref.ref(one) for one in args if isinstance(one, torch.Tensor)]
+        """A root was called; a loss has no parameters, and what comes from a graph is no data."""
+        if torch.is_grad_enabled() and self._state.models.get(module) is not None:
+            tensors = (one for one in args if isinstance(one, torch.Tensor))
+            self._given = [weakref.ref(one) for one in tensors if one.grad_fn is None]
             self._name = type(module).__name__
             if self._state.window.is_open or self._site is None:
                 self._site = user_site()
