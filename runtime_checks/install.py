@@ -155,6 +155,8 @@ class _Probes:
         clip.install(state, self.patches)
         scaler.install(state, self.patches, step.install(state, self.patches))
         unheld.install(state)
+        if self._trial is not None and self._trial.name == "one-batch":
+            self._trial.install(state, self.patches)
         # Before that of loading, which looks at who calls it.
         resources.install(state, self.patches)
         loading.install(state, self.patches)
@@ -174,8 +176,8 @@ class _Probes:
         self._session.at_end += [state.window.close, state.readings.sync]
         if self._look_at is not None:
             origins.install(state, self.patches, self._look_at)
-        if self._trial is not None:
-            self._trial.install(state)
+        if self._trial is not None and self._trial.name != "one-batch":
+            self._trial.install(state, self.patches)
 
     def with_processes(self) -> None:
         """The probe of what the script starts."""

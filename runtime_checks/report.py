@@ -123,7 +123,7 @@ def _table(rows: Sequence[TrialRow], paint: Paint) -> str:
     for row, cell in zip(rows, cells, strict=True):
         lines.append(_line(cell, widths))
         if row.what:
-            lines.append(f"  {row.what}")
+            lines.append(f"  {row.verdict}: {row.what}" if row.verdict else f"  {row.what}")
     return "\n".join(lines)
 
 

@@ -11,10 +11,12 @@ from trainlint.runtime_checks.detection import Judgement, State, judge
 from trainlint.runtime_checks.evaluations import Key, evaluation_series
 from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import last_mean
+from trainlint.runtime_checks.verdicts import verdict_of
 
 # What a change to the training can cure; it never cures a line that logs a wrong step.
-CURABLE = ("RUN001", "RUN104", "RUN105", "RUN301")
+CURABLE = ("RUN001", "RUN104", "RUN105", "RUN301", "RUN306", "RUN307", "RUN308")
 PLAIN = "(plain)"
+MEASURING = ("lr-range", "one-batch")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class TrialRow:
     """One row of the table; codes of findings stand in the last four.
 
     `unclear` are those that the trial's run was too short to judge, `brought` those that only
-    the trial has. `reason` says why a trial was not run or could not apply, else it is empty.
+    the trial has. `verdict` says what all this comes to. `reason` says why a trial was not run or
+    could not apply, else it is empty.
     """
 
     trial: str
@@ -34,6 +37,7 @@ class TrialRow:
     unclear: tuple[str, ...] = ()
     brought: tuple[str, ...] = ()
     what: str = ""
+    verdict: str = ""
     reason: str = ""
 
 
@@ -65,16 +69,24 @@ def _row(name: str, run: Run, plain: Run, before: Judgement, held: Key | None) -
         return TrialRow(name, reason=f"with {run.trial.what}, the script raised {_words(run)}")
     after = judge(run)
     states = {code: _state(code, run, before, after) for code in _codes(before)}
+    cured, left, unclear = (
+        tuple(code for code, state in states.items() if state is wanted)
+        for wanted in (State.PASSED, State.FOUND, State.NOT_TRIGGERED)
+    )
+    brought = tuple(code for code in _codes(after) if code not in states)
+    if name in MEASURING:  # another run than the plain one, that cures nothing
+        cured = left = unclear = brought = ()
     return TrialRow(
         name,
         peak_norm(run),
         final_loss(run),
         _evaluated(run, held),
-        cured=tuple(code for code, state in states.items() if state is State.PASSED),
-        not_cured=tuple(code for code, state in states.items() if state is State.FOUND),
-        unclear=tuple(code for code, state in states.items() if state is State.NOT_TRIGGERED),
-        brought=tuple(code for code in _codes(after) if code not in states),
+        cured,
+        left,
+        unclear,
+        brought,
         what=run.trial.what,
+        verdict=verdict_of(name, run, plain, cured, (*left, *unclear), bool(brought)),
     )
 
 

@@ -216,7 +216,10 @@ def check(paths: tuple[str, ...], **options: Any) -> None:
               help="`cpu` hides the GPUs; without it, the script picks.")  # fmt: skip
 @click.option("--trial", "trials", multiple=True, metavar="TRIAL",
               help="Run again with one change, from the same seeds, and compare: clip-norm=1.0, "
-              "clip-value=0.5, spectral-norm, weight-norm. May be repeated.")  # fmt: skip
+              "clip-value=0.5, spectral-norm, weight-norm, lr=0.1, lr-range, one-batch. May be "
+              "repeated.")  # fmt: skip
+@click.option("--try", "try_", is_flag=True,
+              help="Run the trials that the findings call for.")  # fmt: skip
 @click.option(
     "--whole-passes",
     is_flag=True,

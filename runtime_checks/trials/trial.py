@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trainlint.runtime_checks.patching import Patches
     from trainlint.runtime_checks.state import State
 
 # Name and, where one is needed, what its value means.
@@ -19,6 +20,9 @@ KNOWN = {
     "clip-value": "the largest gradient element, such as clip-value=0.5",
     "spectral-norm": "",
     "weight-norm": "",
+    "lr": "the factor of every learning rate, such as lr=0.1",
+    "lr-range": "",
+    "one-batch": "",
 }
 
 
@@ -33,13 +37,21 @@ class Trial:
     name: str
     value: float | None = None
 
-    def install(self, state: State) -> None:
+    def install(self, state: State, patches: Patches) -> None:
         """Prepare the change; it is made as soon as the script has built what it changes."""
         if self.name.startswith("clip-"):
             from trainlint.runtime_checks.trials import clipping
 
             assert self.value is not None
             clipping.install(state, self.name, self.value)
+        elif self.name.startswith("lr"):
+            from trainlint.runtime_checks.trials import rates
+
+            rates.install(state, patches, self.value)
+        elif self.name == "one-batch":
+            from trainlint.runtime_checks.trials import one_batch
+
+            one_batch.install(state, patches)
         else:
             from trainlint.runtime_checks.trials import norms
 

@@ -109,7 +109,10 @@ def test_a_trial_is_understood(text: str, trial: Trial) -> None:
         ("clip-norm=inf", "above 0"),
         ("weight-norm=2", "takes no value"),
         ("clip_norm=1", "did you mean clip-norm?"),
-        ("batchnorm", "there are clip-norm, clip-value, spectral-norm, weight-norm"),
+        (
+            "batchnorm",
+            "there are clip-norm, clip-value, spectral-norm, weight-norm, lr",
+        ),
         ("", "there are clip-norm"),
     ],
 )

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from trainlint.commands.settings import SettingsError
+from trainlint.runtime_checks.detection import judge
 from trainlint.runtime_checks.origin import first_trouble, repeats
 from trainlint.runtime_checks.progress import Progress
 from trainlint.runtime_checks.record import Note
 from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.runner import Options, RunnerError, observe
+from trainlint.runtime_checks.trials.choosing import called_for
 
 _RUN_AGAIN = (
     "an exception followed a training pass that was cut short: the script was run again without"
@@ -46,6 +48,7 @@ class Observer:
     folder: Path
     quiet: bool  # standard output belongs to the result
     second_pass: bool = True  # look again where numbers that are none come from
+    picks: bool = False  # the trials that the findings call for are run too
 
     def observe(self, trials: Sequence[str]) -> Observed:
         """The plain run, then each trial; none after an interruption, or where nothing trained.
@@ -58,7 +61,7 @@ class Observer:
             raise SettingsError(str(error)) from None
 
     def _observe(self, trials: Sequence[str]) -> Observed:
-        options = replace(self.options, seeded=bool(trials))
+        options = replace(self.options, seeded=bool(trials) or self.picks)
         record = self.folder / "record.jsonl"
         run = self._watch(options, record)
         if _fell_over_a_cut(run):
@@ -70,6 +73,9 @@ class Observer:
         if trouble is not None:
             self._look_again(run, trouble, options)
         observed = Observed(run, [("", record)], interrupted=is_interrupted(run))
+        if self.picks:
+            codes = [finding.code for finding in judge(run).findings]
+            trials = list(dict.fromkeys([*trials, *called_for(codes)]))
         for index, trial in enumerate(trials):
             reason = _why_not(observed)
             if reason is not None:

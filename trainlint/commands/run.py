@@ -43,6 +43,7 @@ def run_command(
     trials: Sequence[str],
     whole_passes: bool,
     second_pass: bool,
+    try_: bool,
     log_dir: Path | None,
     html: str | None,
     save_to: Path | None,
@@ -73,6 +74,7 @@ def run_command(
             Path(folder),
             _takes_stdout(output_format, output_file),
             second_pass,
+            try_,
         )
         observed = observer.observe(trials)
         judgement = judge(observed.run, replace(Thresholds(), **settings.thresholds))
