@@ -101,20 +101,28 @@ class Movements:
             now = [sample(parameter) for parameter in before.parameters]
             moved = torch._foreach_sub(now, before.weights)
             along = [(grad * move).sum() for grad, move in zip(before.grads, moved, strict=True)]
-            held = [(g * w).sum() for g, w in zip(before.grads, before.weights, strict=True)]
+            # The rest is asked for only where it can tell something.
+            held = along
+            if any(before.decays):
+                held = [(g * w).sum() for g, w in zip(before.grads, before.weights, strict=True)]
             still = [
-                ((move == 0) & (grad != 0)).sum() / (grad != 0).sum().clamp(min=1)
-                for grad, move in zip(before.grads, moved, strict=True)
+                _still(parameter, grad, move)
+                for parameter, grad, move in zip(
+                    before.parameters, before.grads, moved, strict=True
+                )
             ]
         count = len(moved)
         norms = gradients.norms([*before.weights, *moved, *before.grads])
-        reading = state.readings.read([*norms, *along, *held, *still])
+        short = [part for part in still if part is not None]
+        reading = state.readings.read([*norms, *along, *held, *short])
         number = state.optimizer(optimizer).id
         names = [_name(state, parameter) for parameter in before.parameters]
 
         def write() -> None:
             values = reading.values
-            parts = [values[index * count : (index + 1) * count] for index in range(6)]
+            parts = [values[index * count : (index + 1) * count] for index in range(5)]
+            left = iter(values[5 * count :])
+            parts.append([0.0 if part is None else next(left) for part in still])
             self._take(number, before, names, _Numbers(*parts))
 
         # What waits is read soon; it must not keep the optimizer until then.
@@ -193,6 +201,14 @@ def sample(tensor: Any) -> Any:
             every += 1
         flat = flat[::every]
     return flat.to(torch.float32, copy=True) if flat.dtype in _SHORT else flat.clone()
+
+
+def _still(parameter: Any, grad: Any, move: Any) -> Any:
+    """The part of the elements with a gradient that stayed as they were, in a short type."""
+    if parameter.dtype not in _SHORT:
+        return None  # such a tensor moves as a whole, or not at all
+    given = grad != 0
+    return ((move == 0) & given).sum() / given.sum().clamp(min=1)
 
 
 def _is_plain(parameter: Any) -> bool:

@@ -46,12 +46,15 @@ class Regions:
             return
         key = (user_site(), str(region.device))
         count = self._sites[key] = self._sites.get(key, 0) + 1
+        if self._state.window.is_open:
+            self.open()
         if count & (count - 1) == 0:
             self._tell(key)
 
     def open(self) -> None:
-        """Look at every layer."""
-        self._hook = hooks.register_module_forward_hook(self._left)
+        """Look at every layer, once there is a region that it could run in."""
+        if self._sites and self._hook is None:
+            self._hook = hooks.register_module_forward_hook(self._left)
 
     def close(self) -> None:
         """Look at none."""
