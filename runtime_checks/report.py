@@ -8,16 +8,20 @@ from collections.abc import Callable, Sequence
 import click
 
 from trainlint.runtime_checks.clipping import clip_summary
+from trainlint.runtime_checks.curves import RunCurve, run_curves
 from trainlint.runtime_checks.detection import Judgement, Outcome, State
 from trainlint.runtime_checks.evaluations import evaluation_series
 from trainlint.runtime_checks.outcome import outcome_line
-from trainlint.runtime_checks.record import Evaluation
+from trainlint.runtime_checks.record import Evaluation, OptimizerInfo
 from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, show
+from trainlint.runtime_checks.sparkline import BLOCKS, sparkline
 from trainlint.runtime_checks.table import TrialRow, trial_rows
 
 Paint = Callable[..., str]
 LABEL = 15
+LAYERS = 3
+DRAWN = {"loss": "loss", "gradient norm": "gradient norm", "learning rate": "learning rate"}
 HEAD = ("trial", "peak grad norm", "final train loss", "final eval loss", "cured", "not cured")
 
 
@@ -30,17 +34,19 @@ def render_report(
     *,
     brief: bool = False,
     color: bool = False,
+    blocks: str = BLOCKS,
 ) -> str:
     """The whole report; `findings` is their text, already rendered.
 
-    In brief, what was measured and how each detector ended are left out.
+    In brief, what was measured and how each detector ended are left out. `blocks` are the
+    characters of which curves are drawn, the lowest first.
     """
     paint: Paint = click.style if color else _unpainted
     notes = (f"  {note}" for note in (*run.notes, *judgement.remarks))
     parts = [
         "\n".join([paint(outcome_line(run), bold=True), *notes]),
         findings.strip("\n"),
-        "\n".join(_measured(run) + _detectors(judgement, paint)) if not brief else "",
+        "\n".join(_measured(run, blocks) + _detectors(judgement, paint)) if not brief else "",
         _table(trial_rows(run, trials, not_run), paint) if trials or not_run else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -55,11 +61,55 @@ def _labelled(label: str, lines: Sequence[str]) -> list[str]:
     return [f"{label if not index else '':<{LABEL}}{line}" for index, line in enumerate(lines)]
 
 
-def _measured(run: Run) -> list[str]:
+def _measured(run: Run, blocks: str) -> list[str]:
     if not run.steps:
         return []
     clipping = _labelled("clipping", [clip_summary(run).sentence()])
-    return clipping + _labelled("evaluations", _evaluations(run))
+    drawn = [line for curve in run_curves(run) for line in _drawn(curve, blocks)]
+    return drawn + clipping + _labelled("evaluations", _evaluations(run)) + _layers(run)
+
+
+def _drawn(curve: RunCurve, blocks: str) -> list[str]:
+    """A loss, a norm or a rate as a small curve, with its first and last value."""
+    kind, _, rest = curve.tag.partition("/")
+    values = [value for _, value in curve.points]
+    if kind not in DRAWN or len(values) < 2 or rest.startswith("after clipping"):
+        return []
+    name = rest.replace("before clipping", "").replace("/", " ").strip() if kind != "loss" else rest
+    end = f", {name}" if name else ""
+    if len(set(values)) == 1:
+        return [f"{DRAWN[kind]:<{LABEL}}{show(values[0])} throughout{end}"]
+    change = f"{show(values[0])} to {show(values[-1])}"
+    return [f"{DRAWN[kind]:<{LABEL}}{sparkline(values, blocks)} {change}{end}"]
+
+
+def _layers(run: Run) -> list[str]:
+    """The tensors with the greatest gradients, at the first and the last step looked at."""
+    lines = []
+    for number, info in run.optimizers.items():
+        steps = [
+            step for step in run.steps_of(number) if len(step.norms or ()) == len(info.parameters)
+        ]
+        if len(steps) > 1 and len(info.parameters) > LAYERS:
+            lines += _of_layers(info, [step.norms or [] for step in steps])
+    return _labelled("largest norms", lines)
+
+
+def _of_layers(info: OptimizerInfo, norms: Sequence[Sequence[float]]) -> list[str]:
+    def rank(index: int) -> float:
+        return max(math.inf if math.isnan(row[index]) else row[index] for row in norms)
+
+    worst = sorted(range(len(info.parameters)), key=rank, reverse=True)[:LAYERS]
+    width = max(len(info.parameters[index]) for index in worst)
+    return [
+        f"{info.parameters[index]:<{width}}  {show(norms[0][index])} to {show(norms[-1][index])}, "
+        f"peak {show(max((row[index] for row in norms), key=_peak))}"
+        for index in worst
+    ]
+
+
+def _peak(norm: float) -> float:
+    return math.inf if math.isnan(norm) else norm
 
 
 def _evaluations(run: Run) -> list[str]:

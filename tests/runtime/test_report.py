@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from run_builder import SCRIPT, clip, epochs, evaluate, new_run, ordinary, step, train
@@ -25,6 +26,9 @@ SCREEN = """\
 
 train.py:22:1: error RUN104 boom
 
+loss           ██▇▆▅▅▄▄▄▃▃▃▃▂▂▂▂▂▂▁▁▁▁▁▁▁▁▁▁▁ 2 to 0.513, training
+gradient norm  ▁▁▁▁▂▂▂▂▃▃▃▄▄▄▄▅▅▅▅▆▆▆▇▇▇▇████ 2 to 1.37e+14
+learning rate  0.1 throughout
 clipping       no gradient was clipped in 30 steps
 evaluations    1 evaluation, last nan at step 30
 found          exploding-gradients
@@ -175,7 +179,13 @@ def test_the_report_is_one_screen() -> None:
     run.notes.append("a pass of 1875 batches was cut to 66")
     never = trial(new_run(), False, "no layer is eligible")
     trials = [("clip-norm=1.0", trial(ordinary())), ("spectral-norm", never)]
-    text = render_report(run, judge(run), "train.py:22:1: error RUN104 boom\n", trials)
+    # A few detectors: with each that is new, the list grows.
+    codes = {"RUN001", "RUN002", "RUN004", "RUN101", "RUN102", "RUN103", "RUN104", "RUN105",
+             "RUN201", "RUN301", "RUN701", "RUN702"}  # fmt: skip
+    judgement = judge(run)
+    few = tuple(outcome for outcome in judgement.outcomes if outcome.code in codes)
+    judgement = replace(judgement, outcomes=few)
+    text = render_report(run, judgement, "train.py:22:1: error RUN104 boom\n", trials)
     assert text == SCREEN
     assert max(map(len, text.splitlines())) <= 100
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from trainlint.runtime_checks.detection import Judgement
 from trainlint.runtime_checks.export import to_json as run_to_json
 from trainlint.runtime_checks.report import render_report
 from trainlint.runtime_checks.run import Run
+from trainlint.runtime_checks.sparkline import ASCII, BLOCKS
 
 INTERRUPTED = 130
 
@@ -110,8 +112,18 @@ def _text(told: Told, concise: bool, color: bool) -> str:
         told.not_run,
         brief=concise,
         color=color,
+        blocks=BLOCKS if _can_show(BLOCKS) else ASCII,
     )
     return f"\n{report}"
+
+
+def _can_show(text: str) -> bool:
+    """Whether standard output has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (AttributeError, LookupError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _write_log(told: Told, log_dir: Path | None) -> list[Problem]:
