@@ -7,6 +7,7 @@ nothing but measured numbers.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -16,12 +17,14 @@ from pathlib import Path
 from trainlint.commands.configuration import schema_text
 from trainlint.commands.manuals import rules_table
 from trainlint.registry import load_all
+from trainlint.reporters.json_schema import output_schema
 from trainlint.reporters.manuals import index_page, page
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 RULES = ROOT / "docs" / "rules"
 SCHEMA = ROOT / "docs" / "trainlint.schema.json"
+OUTPUT_SCHEMA = ROOT / "docs" / "output.schema.json"
 
 
 def output_of(command: str) -> str:
@@ -86,6 +89,11 @@ def pages() -> dict[Path, str]:
     return {**made, RULES / "README.md": index_page(entries)}
 
 
+def output_schema_text() -> str:
+    """The schema of the JSON output, as it stands in its file."""
+    return json.dumps(output_schema(), indent=1) + "\n"
+
+
 def write_pages() -> None:
     """Write the pages, and take away those of rules that are gone."""
     RULES.mkdir(exist_ok=True)
@@ -99,4 +107,5 @@ def write_pages() -> None:
 if __name__ == "__main__":
     write_pages()
     SCHEMA.write_text(schema_text(), encoding="utf-8")
+    OUTPUT_SCHEMA.write_text(output_schema_text(), encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
