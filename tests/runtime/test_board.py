@@ -89,3 +89,47 @@ def test_judging_and_reporting_never_import_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_layout_puts_losses_first(run: Run, tmp_path: Path) -> None:
+    from tensorboard.plugins.custom_scalar import layout_pb2
+
+    write_board(save(run, tmp_path / "plain.jsonl"), tmp_path / "logs", [])
+    plain = read_log(tmp_path / "logs" / "plain")
+    value = plain.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0]
+    charts = layout_pb2.Layout.FromString(value).category[0].chart
+    assert [chart.title for chart in charts] == [
+        "losses", "gradient norm", "update of the weights", "learning rate"]  # fmt: skip
+    assert list(charts[0].multiline.tag) == ["loss/training", "loss/evaluation"]
+    assert set(charts[1].multiline.tag) <= set(plain.scalars.Keys())
+
+
+def test_the_tensors_norms_are_a_histogram(tmp_path: Path) -> None:
+    run = new_run()
+    for number in range(3):
+        step(run, norms=[1.0, 10.0, 0.0, float("nan")] if number == 1 else None)
+    write_board(save(run, tmp_path / "plain.jsonl"), tmp_path / "logs", [])
+    found = read_log(tmp_path / "logs" / "plain").Histograms("gradient_norm_of_tensors/SGD_1")
+    assert [one.step for one in found] == [1]
+    assert (found[0].histogram_value.min, found[0].histogram_value.max) == (0.0, 1.0)
+
+
+def test_trials_are_compared_by_what_was_changed(run: Run, tmp_path: Path) -> None:
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    record = save(run, tmp_path / "plain.jsonl")
+    write_board(record, tmp_path / "logs", [], [("lr=0.1", record), ("weight-norm", record)])
+    told = {}
+    for name in ("plain", "lr=0.1", "weight-norm"):
+        log = read_log(tmp_path / "logs" / name)
+        content = log.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+        start = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
+        told[name] = {key: value.string_value or value.number_value
+                      for key, value in start.hparams.items()}  # fmt: skip
+        assert log.Scalars("result/training_loss")[0].value == 1.0
+        assert log.Scalars("result/peak_norm")[0].value == 15.0
+    assert told == {
+        "plain": {"trial": "plain"},
+        "lr=0.1": {"trial": "lr", "value": 0.1},
+        "weight-norm": {"trial": "weight-norm"},
+    }
