@@ -283,4 +283,4 @@ def _name(state: State, parameter: Any) -> str:
 
 
 def _lrs(optimizer: Any) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups if "lr" in group]
+    return [float(group["lr"]) for group in optimizer.param_groups if group.get("lr") is not None]

@@ -41,7 +41,7 @@ not triggered  clipping-without-effect: no gradient was clipped
 trial          peak grad norm  final train loss  final eval loss  cured   not cured
 (plain)        1.37e+14        0.584             nan              -       RUN104
 clip-norm=1.0  3.11            0.451             -                RUN104  -
-  clipped 30 steps
+  cured: clipped 30 steps
 spectral-norm  not applied: no layer is eligible
 """
 
