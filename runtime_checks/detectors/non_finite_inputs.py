@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.finding import Severity
-from trainlint.runtime_checks.detection import Found, Result, Thresholds, detector
+from trainlint.runtime_checks.detection import Abstain, Found, Result, Thresholds, detector
+from trainlint.runtime_checks.explosion import find_explosion
 from trainlint.runtime_checks.loaders import site_of
 from trainlint.runtime_checks.record import BadInput
 from trainlint.runtime_checks.run import Run
@@ -22,11 +23,22 @@ def non_finite_inputs(run: Run, limits: Thresholds) -> Iterator[Result]:
     When the first loss is there that is not finite, the batch that the loader gave last is looked
     through, and what the model was called with. Found where one of these holds NaN or infinity, at
     the loader or, without one, at the model's call; the loss that is NaN (RUN105) is told with it.
-    Data with NaN in it that the script takes out again, so that losses stay finite, is not found.
+    A model's own output, given to another one or to a loss, is no data, and neither is what a
+    script computes with weights that have exploded. Data with NaN in it that the script takes out
+    again, so that losses stay finite, is not found.
     """
     for one in run.bad_inputs:
-        yield _found(run, one)
+        if one.loader is None and _has_exploded(run, one.step, limits):
+            yield Abstain("the gradients exploded first (RUN104)")
+        else:
+            yield _found(run, one)
         return
+
+
+def _has_exploded(run: Run, step: int, limits: Thresholds) -> bool:
+    """Whether what the model is given may come from weights that were lost already."""
+    explosions = (find_explosion(run.steps_of(number), limits) for number in run.optimizers)
+    return any(one is not None and one.first.step < step for one in explosions)
 
 
 def _found(run: Run, one: BadInput) -> Found:

@@ -32,13 +32,14 @@ class BadInputs:
         self._loader = feeding.loader
 
     def root(self, module: Any, args: Any, result: Any) -> None:
-        """A root was called; a loss has no parameters, and what comes from a graph is no data."""
-        if torch.is_grad_enabled() and self._state.models.get(module) is not None:
-            tensors = (one for one in args if isinstance(one, torch.Tensor))
-            self._given = [weakref.ref(one) for one in tensors if one.grad_fn is None]
-            self._name = type(module).__name__
-            if self._state.window.is_open or self._site is None:
-                self._site = user_site()
+        """A root was called: of what it is given, only what no graph computed may be data."""
+        if not torch.is_grad_enabled() or self._state.models.get(module) is None:
+            return  # a loss has no weights
+        given = (one for one in args if isinstance(one, torch.Tensor) and one.grad_fn is None)
+        self._given = [weakref.ref(one) for one in given]
+        self._name = type(module).__name__
+        if self._state.window.is_open or self._site is None:
+            self._site = user_site()
 
     def failed(self, what: str) -> None:
         """The first loss is there that is not finite."""
@@ -47,7 +48,9 @@ class BadInputs:
         for index, reference in enumerate(self._batch):
             if self._tell(reference(), f"tensor {index} of the batch", self._loader):
                 return
-        for index, reference in enumerate(self._given):
+        # Of several models, one is given what another computed.
+        alone = len(self._state.roots()) == 1
+        for index, reference in enumerate(self._given if alone else ()):
             if self._tell(reference(), f"argument {index} of `{self._name}`", None):
                 return
 

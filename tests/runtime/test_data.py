@@ -492,3 +492,19 @@ def test_what_the_first_layer_gets_is_measured(scaled: bool, tmp_path: Path) -> 
     told = watch(tmp_path, code)
     assert ("RUN601" in told.codes) is not scaled
     assert scaled or told.line("RUN601") == 4
+
+
+def test_what_a_model_computed_is_no_data(tmp_path: Path) -> None:
+    """The first NaN here is an overflow of the model's own, and goes into a loss module."""
+    code = """
+        net, loss_fn = nn.Linear(4, 1), nn.MSELoss()
+        optimizer = torch.optim.SGD(net.parameters(), 1e4)
+        for i in range(60):
+            x = torch.randn(16, 4)
+            optimizer.zero_grad()
+            loss_fn(net(x), x.sum(1, keepdim=True)).backward()
+            optimizer.step()
+    """
+    told = watch(tmp_path, code)
+    assert "RUN608" not in told.codes
+    assert not told.run.bad_inputs
