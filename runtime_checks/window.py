@@ -13,6 +13,9 @@ WHOLE = 20
 # No small number divides it: where optimizers take turns, or gradients are accumulated, each
 # one's steps are met.
 EVERY = 11
+# From here on, what a look can show has been seen many times.
+LATE = 330
+EVERY_LATE = 53
 # A loss so many times the greatest of the steps looked at is worth a look, at so many steps, and so
 # many times in a run: an explosion takes but few steps from its first sign to the end.
 ALARM = 2.0
@@ -61,7 +64,8 @@ class Window:
     def stepped(self, steps: int) -> None:
         """So many optimizer steps have been taken."""
         self._steps = steps
-        self._turn(steps < self._until or steps % EVERY == 0)
+        every = EVERY if steps < LATE else EVERY_LATE
+        self._turn(steps < self._until or steps % every == 0)
 
     def see(self, loss: float) -> None:
         """The loss of a backward that begins: opens where it is far from all before, or none."""

@@ -10,7 +10,15 @@ from trainlint.runtime_checks.record import dump_line, parse_lines
 from trainlint.runtime_checks.record.training import Step, Stride
 from trainlint.runtime_checks.run import build_run, read_record
 from trainlint.runtime_checks.runner import Options, observe
-from trainlint.runtime_checks.window import ALARM_STEPS, ALARMS, EVERY, WHOLE, Window
+from trainlint.runtime_checks.window import (
+    ALARM_STEPS,
+    ALARMS,
+    EVERY,
+    EVERY_LATE,
+    LATE,
+    WHOLE,
+    Window,
+)
 
 LOOP = """
 import torch
@@ -44,11 +52,13 @@ def opened(losses: list[float]) -> list[int]:
 
 
 def usual(steps: int) -> list[int]:
-    return [step for step in range(steps) if step < WHOLE or step % EVERY == 0]
+    every = {step: EVERY if step < LATE else EVERY_LATE for step in range(steps)}
+    return [step for step in range(steps) if step < WHOLE or step % every[step] == 0]
 
 
 def test_the_first_steps_and_then_some() -> None:
-    assert opened([1.0] * 200) == usual(200)
+    assert opened([1.0] * 2000) == usual(2000)
+    assert len(usual(10_000)) < 300
 
 
 def test_every_turn_of_optimizers_that_alternate_is_met() -> None:
