@@ -36,7 +36,7 @@ ERRORS = (
     SilentError(
         "lightning-thunder-725",
         "operations in an autocast region are not cast",
-        "autocast_without_effect",
+        "primitive_that_autocast_does_not_reach",
     ),
     SilentError(
         "mmpretrain-702",
@@ -73,7 +73,7 @@ ERRORS = (
     SilentError(
         "stackoverflow-67180955",
         "all data workers draw the same random numbers",
-        "workers_repeat_augmentation",
+        "workers_share_one_generator",
     ),
     SilentError(
         "transformers-17877",

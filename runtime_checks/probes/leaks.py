@@ -142,7 +142,9 @@ class Leaks:
         """The share of an evaluation that would be met though nothing leaked."""
         if all(one.source in self._batches.fine for one in trained.feedings.values()):
             return 0.0
-        return min(1.0, self._coincidence() * len(trained.samples))
+        # Where there are few different samples, pairs are counted too low: most come again.
+        often = max((repeats / max(rows, 1) for repeats, rows in self._again.values()), default=0.0)
+        return min(1.0, max(often, self._coincidence() * len(trained.samples)))
 
     def _coincidence(self) -> float:
         """How likely two samples are the same: at most, since three more are added to the count."""

@@ -278,3 +278,39 @@ def test_layers_in_a_plain_list_that_no_optimizer_holds(tmp_path: Path) -> None:
     assert (told.codes, told.line("RUN103")) == (["RUN103"], 6)
     message = told.found("RUN103").message
     assert message.startswith("`Net` computes with 2 layers that it does not register")
+
+
+def test_what_a_diverged_model_computes_is_no_data(tmp_path: Path) -> None:
+    code = """
+        model, criterion = nn.Linear(4, 1), nn.MSELoss()
+        optimizer = torch.optim.SGD(model.parameters(), 5.0)
+        for i in range(60):
+            x = torch.randn(8, 4)
+            optimizer.zero_grad()
+            criterion(model(x), x[:, :1]).backward()
+            optimizer.step()
+    """
+    assert watch(tmp_path, code).codes == ["RUN104"]
+
+
+def test_the_same_few_pictures_in_both_parts_are_no_leak(tmp_path: Path) -> None:
+    code = """
+        def squares(count):
+            pictures = torch.zeros(count, 12, 12)
+            for one, (i, j) in zip(pictures, torch.randint(0, 8, (count, 2)).tolist()):
+                one[i:i + 4, j:j + 4] = 1
+            return TensorDataset(pictures.flatten(1))
+        train, held = DataLoader(squares(320), 32, shuffle=True), DataLoader(squares(96), 32)
+        model = nn.Sequential(nn.Linear(144, 16), nn.ReLU(), nn.Linear(16, 144))
+        optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+        for epoch in range(6):
+            for (x,) in train:
+                optimizer.zero_grad()
+                F.mse_loss(model(x), x).backward()
+                optimizer.step()
+            with torch.no_grad():
+                print(sum(F.mse_loss(model(x), x).item() for (x,) in held))
+    """
+    told = watch(tmp_path, code)
+    assert told.run.overlaps[-1].met > 32
+    assert told.codes == []
