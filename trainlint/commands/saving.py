@@ -65,8 +65,10 @@ def _save(told: Told, folder: Path, thresholds: Mapping[str, Any]) -> None:
 
 def _add_missing(run: Run, record: Path) -> None:
     """What was added to the run since it was recorded: that it was run again, say."""
-    known = read_record(record).notes
-    lines: list[Line] = [Note(note) for note in run.notes if note not in known]
+    known = read_record(record)
+    lines: list[Line] = [Note(note) for note in run.notes if note not in known.notes]
+    if run.origin is not None and known.origin is None:
+        lines.append(run.origin)
     with open(record, "a", encoding="utf-8") as file:
         file.writelines(map(dump_line, lines))
 
