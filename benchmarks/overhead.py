@@ -5,7 +5,7 @@
 The ways of watching take turns within each round, each with a model of its own from one seed; the
 ratio against the bare loop of the same round is what counts: machines differ, and are noisy. All
 steps are counted, those that are looked at closely among them; making the model is not. Peers are
-timed where they are installed.
+timed where they are installed (traceml-ai is not: without a server of its own it watches nothing).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.util import find_spec
 from statistics import median
 
 import torch
@@ -30,7 +32,31 @@ from trainlint.runtime_checks.record import Start
 from trainlint.runtime_checks.session import Session
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-Watch = Callable[[], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True)
+class Eye:
+    """What watches a loop, and is told of the loss of each step."""
+
+    tell: Callable[[torch.Tensor], object] = lambda loss: None
+
+
+Inside = Callable[[nn.Module, torch.optim.Optimizer], AbstractContextManager[Eye]]
+
+
+@contextlib.contextmanager
+def nothing(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[Eye]:
+    """Where all is done around the whole loop, or nothing."""
+    yield Eye()
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a loop is watched: from before its model is made, and from then on."""
+
+    outside: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    inside: Inside = nothing
+    package: str = ""  # what it needs
 
 
 def mlp() -> tuple[nn.Module, Batch]:
@@ -75,20 +101,22 @@ def transformer() -> tuple[nn.Module, Batch]:
 MODELS = {"mlp": (mlp, 3000), "cnn": (cnn, 200), "transformer": (transformer, 30)}
 
 
-def train(make: Callable[[], tuple[nn.Module, Batch]], steps: int) -> float:
+def train(make: Callable[[], tuple[nn.Module, Batch]], steps: int, inside: Inside) -> float:
     """Milliseconds of processor time a step, of all threads."""
     torch.manual_seed(0)
     model, (x, y) = make()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     criterion = nn.CrossEntropyLoss()
     gc.collect()
-    start = time.process_time()
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss = criterion(model(x), y)
-        loss.backward()
-        optimizer.step()
-    return (time.process_time() - start) / steps * 1e3
+    with inside(model, optimizer) as eye:
+        start = time.process_time()
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = criterion(model(x), y)
+            loss.backward()
+            optimizer.step()
+            eye.tell(loss)
+        return (time.process_time() - start) / steps * 1e3
 
 
 @contextlib.contextmanager
@@ -103,10 +131,43 @@ def trainlint() -> Iterator[None]:
             yield
 
 
-WAYS: dict[str, Watch] = {
-    "bare": contextlib.nullcontext,
-    "trainlint": trainlint,
-    "anomaly mode": torch.autograd.detect_anomaly,
+@contextlib.contextmanager
+def torch_audit(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[Eye]:
+    """Every step, as it does if not told otherwise."""
+    from torch_audit import autopatch
+
+    auditor = autopatch(model, optimizer=optimizer, every_n_steps=1)
+    try:
+        yield Eye()
+    finally:
+        auditor.unpatch()
+
+
+@contextlib.contextmanager
+def torchmortem(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[Eye]:
+    """With its default sampling."""
+    from torchmortem import Autopsy
+
+    with Autopsy(model, optimizer=optimizer) as autopsy:
+        yield Eye(tell=lambda loss: autopsy.step(loss=loss.item()))
+
+
+@contextlib.contextmanager
+def neuraldbg(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[Eye]:
+    """As its page shows it."""
+    from neuraldbg import NeuralDbg
+
+    with NeuralDbg(model) as debugger:
+        yield Eye(tell=lambda loss: debugger.record_loss(loss.item()))
+
+
+WAYS = {
+    "bare": Way(),
+    "trainlint": Way(trainlint),
+    "anomaly mode": Way(torch.autograd.detect_anomaly),
+    "torch-audit": Way(inside=torch_audit, package="torch_audit"),
+    "torchmortem": Way(inside=torchmortem, package="torchmortem"),
+    "neuraldbg": Way(inside=neuraldbg, package="neuraldbg"),
 }
 
 
@@ -116,7 +177,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="of each model; its own number if not given")
     parser.add_argument("--only", choices=sorted(MODELS))
-    parser.add_argument("--ways", nargs="*", default=list(WAYS))
+    there = [name for name, way in WAYS.items() if not way.package or find_spec(way.package)]
+    parser.add_argument("--ways", nargs="*", default=there, choices=there)
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name, (make, steps) in MODELS.items():
@@ -130,8 +192,8 @@ def _round(
 ) -> dict[str, float]:
     times = {}
     for way in ways:
-        with WAYS[way]():
-            times[way] = train(make, steps)
+        with WAYS[way].outside():
+            times[way] = train(make, steps, WAYS[way].inside)
     return times
 
 
