@@ -20,7 +20,7 @@ test: setup
 	$(BIN)/python -m pytest -n auto
 
 zoo: setup
-	TRAINLINT_ZOO_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n auto tests/runtime/test_zoo.py
+	TRAINLINT_ZOO_SHARE=1 TRAINLINT_ZOO_SEEDS=$(SEEDS) $(BIN)/python -m pytest -n auto tests/runtime/test_zoo.py
 
 fuzz: setup
 	TRAINLINT_FUZZ=$(TIMES) $(BIN)/python -m pytest -n auto tests/test_fuzz.py
