@@ -48,8 +48,17 @@ class Watched:
     @property
     def found(self) -> list[tuple[str, int]]:
         """(code, line) of each finding that is a warning or an error."""
-        told = (one for one in self.result["findings"] if one["severity"] != "info")
-        return sorted((one["code"], one["location"]["line"]) for one in told)
+        return [(code, line) for code, line, severity in self._all if severity != "info"]
+
+    def found_of(self, wanted: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """The same, with those of the notes that are wanted."""
+        told = [(code, line) for code, line, _ in self._all]
+        return [one for one in told if one in self.found or one in wanted]
+
+    @property
+    def _all(self) -> list[tuple[str, int, str]]:
+        told = self.result["findings"]
+        return sorted((one["code"], one["location"]["line"], one["severity"]) for one in told)
 
     @property
     def unmeasured(self) -> list[str]:

@@ -25,7 +25,8 @@ def zero_gradients(run: Run, limits: Thresholds) -> Iterator[Result]:
     rest while another trains, and the script must have ended by itself.
     """
     for info in run.optimizers.values():
-        steps = [one for one in run.steps_of(info.id) if one.with_grad and not one.skipped]
+        taken = (one for one in run.steps_of(info.id) if one.with_grad and not one.skipped)
+        steps = [one for one in taken if one.norm is not None]  # looked at closely
         late = steps[limits.zero_gradient_steps :]
         zero = [one for one in late if one.norm == 0]
         if len(late) < limits.zero_gradient_steps:

@@ -222,7 +222,7 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
     """The script trains on; the record says where it ends, and that it does."""
     code = """
 import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (48_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
 for epoch in range(4):
     train(DataLoader(data, 8))
     print("epoch", epoch)
@@ -231,5 +231,5 @@ for epoch in range(4):
     assert watched.found == [], watched.why()
     assert "epoch 3" in watched.output
     assert watched.result["run"]["outcome"] == "finished"
-    assert 20 <= watched.result["run"]["steps"] < 160
+    assert 15 <= watched.result["run"]["steps"] < 160
     assert any("no room" in note for note in watched.result["run"]["notes"])
