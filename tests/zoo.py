@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent
 # From which the scripts begin, as `TRAINLINT_ZOO_SEEDS=0,1,2` names them.
 SEEDS = os.environ.get("TRAINLINT_ZOO_SEEDS", "0").split(",")
 # Every so many-th is tried: the whole zoo takes longer than a gate may. `make zoo` tries all.
-SHARE = int(os.environ.get("TRAINLINT_ZOO_SHARE", "4"))
+SHARE = int(os.environ.get("TRAINLINT_ZOO_SHARE", "6"))
 _MARK = re.compile(r"# ((?:RUN\d{3}\s*)+)$")
 
 

@@ -1,6 +1,6 @@
 """The zoo, through the command line: healthy scripts are silent, ill ones are named as marked.
 
-A quarter of them, from one seed: `make zoo` tries all, from three (`TRAINLINT_ZOO_SHARE=1`,
+A sixth of them, from one seed: `make zoo` tries all, from three (`TRAINLINT_ZOO_SHARE=1`,
 `TRAINLINT_ZOO_SEEDS=0,1,2`).
 """
 
@@ -79,4 +79,4 @@ def test_an_ill_script_is_named_as_its_lines_say(name: str, seed: str) -> None:
 def test_the_zoo_is_large_enough() -> None:
     assert len(scripts("healthy")) >= 25
     assert len(scripts("ill")) >= 45
-    assert min(len(tried("healthy")), len(tried("ill"))) >= 12
+    assert min(len(tried("healthy")), len(tried("ill"))) >= 8
