@@ -1,9 +1,10 @@
 """What `trainlint run` finds in the zoo, and what it wrongly finds, as tables in Markdown.
 
-    PYTHONPATH=tests python benchmarks/detection.py [--seeds 0,1,2] [--programs FOLDER] [--jobs N]
+    PYTHONPATH=tests python benchmarks/detection.py [--seeds 0,1,2] [--jobs N]
+        [--keep FOLDER] [--programs FOLDER]
 
 Healthy scripts of `fixtures/zoo` must give neither warning nor error, ill ones exactly those that
-their lines name. `--programs` adds a table of other healthy programs: the folder holds what
+their lines name. What a run said is kept in `--keep`, and not asked for again. `--programs` adds a table of other healthy programs: the folder holds what
 `trainlint run --output-format json` said of each, as NAME.json.
 """
 
@@ -13,7 +14,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from silent_errors import ERRORS
@@ -29,26 +30,44 @@ def main() -> None:
     """Watch all scripts, and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--programs", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     seeds = args.seeds.split(",")
-    healthy = _watch_all("healthy", seeds, args.jobs)
-    ill = _watch_all("ill", seeds, args.jobs, "--max-steps", "200", "--select", "RUN")
+    watch = _Watching(args.keep)
+    with ThreadPoolExecutor(args.jobs) as pool:
+        healthy = watch.all(pool, "healthy", seeds)
+        ill = watch.all(pool, "ill", seeds, "--max-steps", "200", "--select", "RUN")
     for line in (*_healthy_lines(healthy), *_ill_lines(ill), *_silent_lines(ill)):
         print(line)
     if args.programs is not None:
         print(*_program_lines(args.programs), sep="\n")
 
 
-def _watch_all(kind: str, seeds: Sequence[str], jobs: int, *options: str) -> Results:
-    keys = [(name, seed) for name in scripts(kind) for seed in seeds]
+class _Watching:
+    """Watches scripts, and keeps what was said in a folder, if there is one."""
 
-    def watch(key: Key) -> Watched:
-        return watch_script(ZOO / kind / f"{key[0]}.py", key[1], *options)
+    def __init__(self, kept: Path | None) -> None:
+        self._kept = kept
+        if kept is not None:
+            kept.mkdir(parents=True, exist_ok=True)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        return dict(zip(keys, pool.map(watch, keys), strict=True))
+    def all(self, pool: Executor, kind: str, seeds: Sequence[str], *options: str) -> Results:
+        """Every script of a kind, from every seed."""
+        keys = [(name, seed) for name in scripts(kind) for seed in seeds]
+        said = pool.map(lambda key: self._one(kind, key, options), keys)
+        return dict(zip(keys, said, strict=True))
+
+    def _one(self, kind: str, key: Key, options: Sequence[str]) -> Watched:
+        name, seed = key
+        file = self._kept / f"{kind}-{name}-{seed}.json" if self._kept is not None else None
+        if file is not None and file.exists():
+            return Watched(json.loads(file.read_text(encoding="utf-8")), "")
+        watched = watch_script(ZOO / kind / f"{name}.py", seed, *options)
+        if file is not None:
+            file.write_text(json.dumps(watched.result), encoding="utf-8")
+        return watched
 
 
 def _healthy_lines(results: Results) -> Iterator[str]:
