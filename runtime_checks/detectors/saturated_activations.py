@@ -12,7 +12,7 @@ from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import measured
 
 
-@detector("RUN802", Severity.WARNING, needs=("steps",))
+@detector("RUN802", Severity.WARNING, needs=("steps",), explained_by=("RUN112",))
 def saturated_activations(run: Run, limits: Thresholds) -> Iterator[Result]:
     """Most units of a hidden tanh or sigmoid sit at the ends of their range.
 

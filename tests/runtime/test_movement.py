@@ -51,6 +51,11 @@ def test_zero_gradients_under_a_loss_are_found() -> None:
     assert finding.severity is Severity.ERROR
 
 
+def test_zero_gradients_where_few_norms_are_measured() -> None:
+    norms = [1.0] * 3 + [0.0] * 17 + [0.0 if step % 11 == 0 else None for step in range(20, 80)]
+    assert len(found(train(new_run(), norms), "RUN106")) == 1
+
+
 @pytest.mark.parametrize(
     ("norms", "losses"),
     [
