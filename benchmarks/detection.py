@@ -19,7 +19,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from silent_errors import ERRORS
-from zoo import ZOO, Watched, marks, scripts, watch_script
+from zoo import ZOO, Watched, marks, scripts, selection, watch_script
 
 from trainlint.registry import DETECTORS, load
 
@@ -66,9 +66,8 @@ class _Watching:
         if file is not None and file.exists():
             return Watched(json.loads(file.read_text(encoding="utf-8")), "")
         path = ZOO / kind / f"{name}.py"
-        codes = sorted({code for code, _ in marks(path)})
-        # Without the static rules where it is ill: those would take a finding as their proof.
-        select = ("--select", ",".join(["RUN", *codes])) if codes else ()
+        wanted = marks(path)
+        select = ("--select", selection(wanted)) if wanted else ()
         watched = watch_script(path, seed, "--max-steps", "200", *select)
         if file is not None:
             file.write_text(json.dumps(watched.result), encoding="utf-8")
@@ -93,7 +92,7 @@ def _ill_lines(results: Results) -> Iterator[str]:
     wanted, named, extra = Counter[str](), Counter[str](), Counter[str]()
     for (name, _), watched in results.items():
         marked = marks(ZOO / "ill" / f"{name}.py")
-        found = watched.found_of({code for code, _ in marked})
+        found = watched.found_of(marked)
         wanted.update(code for code, _ in marked)
         named.update(code for code, _ in set(marked) & set(found))
         extra.update(code for code, _ in set(found) - set(marked))

@@ -18,7 +18,8 @@ TESTS = Path(__file__).parent
 SEEDS = os.environ.get("TRAINLINT_ZOO_SEEDS", "0").split(",")
 # Every so many-th is tried: the whole zoo takes longer than a gate may. `make zoo` tries all.
 SHARE = int(os.environ.get("TRAINLINT_ZOO_SHARE", "6"))
-_MARK = re.compile(r"# ((?:RUN\d{3}\s*)+)$")
+_MARK = re.compile(r"# RUN\d{3}[RUN\d\s#]*$")
+_CODE = re.compile(r"RUN\d{3}")
 
 
 def scripts(kind: str) -> list[str]:
@@ -34,8 +35,16 @@ def tried(kind: str) -> list[str]:
 def marks(path: Path) -> list[tuple[str, int]]:
     """(code, line) of each finding that a script's lines ask for."""
     lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-    found = ((mark[1].split(), number) for number, line in lines if (mark := _MARK.search(line)))
-    return sorted((code, number) for codes, number in found for code in codes)
+    found = ((_CODE.findall(mark[0]), at) for at, line in lines if (mark := _MARK.search(line)))
+    return sorted((code, at) for codes, at in found for code in codes)
+
+
+def selection(wanted: list[tuple[str, int]]) -> str:
+    """What `--select` asks for: no static rules, which would take a finding as their own proof.
+
+    Advice must be asked for by name.
+    """
+    return ",".join(dict.fromkeys(["RUN", *(code for code, _ in wanted)]))
 
 
 @dataclass(frozen=True)
