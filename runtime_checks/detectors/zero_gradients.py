@@ -11,7 +11,7 @@ from trainlint.runtime_checks.run import Run
 from trainlint.runtime_checks.series import count, finite, measured, show
 
 
-@detector("RUN106", Severity.ERROR, needs=("steps",))
+@detector("RUN106", Severity.ERROR, needs=("steps",), explained_by=("RUN408", "RUN801"))
 def zero_gradients(run: Run, limits: Thresholds) -> Iterator[Result]:
     """An optimizer's parameters have gradients, and every one of them is exactly zero.
 
