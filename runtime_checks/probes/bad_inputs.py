@@ -55,11 +55,11 @@ class BadInputs:
                 return
 
     def _tell(self, tensor: Any, place: str, loader: int | None) -> bool:
-        if tensor is None or not tensor.is_floating_point() or not tensor.numel():
+        if tensor is None or not tensor.is_floating_point() or tensor.layout is not torch.strided:
             return False
         with torch.no_grad():
             bad = ~torch.isfinite(tensor.detach())
-            if not bad.any():
+            if not tensor.numel() or not bad.any():
                 return False
             rows = bad.reshape(len(bad), -1).any(1) if bad.dim() else bad.reshape(1)
             kind = "nan" if torch.isnan(tensor.detach()).any() else "inf"

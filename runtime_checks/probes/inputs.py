@@ -161,6 +161,7 @@ def _is_measurable(args: Any) -> bool:
     return (
         type(given) is torch.Tensor
         and given.is_floating_point()
+        and given.layout is torch.strided
         and given.dim() > 1
         and given.numel() > 1
         and not torch._C._functorch.is_functorch_wrapped_tensor(given)
@@ -173,8 +174,9 @@ def _tensor_of(result: Any) -> Any:
         result = next(iter(result.values()), None)
     elif isinstance(result, (tuple, list)):
         result = result[0] if result else None
-    floats = type(result) is torch.Tensor and result.is_floating_point()
-    return result if floats and result.numel() else None
+    if type(result) is not torch.Tensor or result.layout is not torch.strided:
+        return None
+    return result if result.is_floating_point() and result.numel() else None
 
 
 def install(state: State) -> None:
